@@ -271,6 +271,18 @@ class Evaluated(Event):
 
 
 @dataclass(frozen=True)
+class Progress(Event):
+    """How far long work other than training has come."""
+
+    kind: ClassVar[str] = "progress"
+    done: int
+    total: int
+    texts_per_second: float
+    elapsed: float
+    remaining: float
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The last event: the model folder is complete."""
 
@@ -286,7 +298,9 @@ class Finished(Event):
     precision: str
 
 
-EVENT_KINDS: dict[str, type[Event]] = {cls.kind: cls for cls in (Note, Started, Step, Evaluated, Finished)}
+EVENT_KINDS: dict[str, type[Event]] = {
+    cls.kind: cls for cls in (Note, Started, Step, Evaluated, Progress, Finished)
+}
 
 
 def event_from_json(kind: str, data: dict[str, Any]) -> Event:

@@ -1,0 +1,116 @@
+"""The command line: the same verbs as the pages, without a browser.
+
+    python -m core [--home FOLDER] VERB …
+
+Progress goes to stderr. The last line on stdout is one JSON object; a fault is a sentence on stderr, an
+object with the key "error" on stdout, and a non-zero exit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from core.errors import FinesiftError
+from core.settings import read_settings
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    options = _parser().parse_args(arguments)
+    try:
+        settings = read_settings()
+        if options.home:
+            settings = settings.with_home(options.home)
+        from core.workspace import Workspace
+
+        workspace = Workspace.open(settings)
+        try:
+            result = options.verb(workspace, options)
+        finally:
+            workspace.close()
+    except FinesiftError as error:
+        print(str(error), file=sys.stderr)
+        print(json.dumps({"error": str(error), "fault": type(error).__name__}, ensure_ascii=False))
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        return 130
+    if result is not None:
+        print(json.dumps(result, ensure_ascii=False))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from core import verbs
+
+    parser = argparse.ArgumentParser(
+        prog="python -m core",
+        description="Finesift without a browser: bring texts, train, classify, see attention.",
+    )
+    parser.add_argument("--home", help="the home folder (default: FINESIFT_HOME, or ~/.finesift)")
+    add = parser.add_subparsers(required=True, metavar="VERB").add_parser
+
+    p = add("import", help="bring a file in as a data set")
+    p.add_argument("file", metavar="FILE")
+    p.add_argument("--text", metavar="COL", help="the text column (default: guessed)")
+    p.add_argument("--label", metavar="COL", help="the label column (default: guessed)")
+    p.add_argument("--name", help="the data set's name (default: the file's)")
+    p.add_argument("--test", metavar="FILE", help="your own test file, in place of a held-out part")
+    p.set_defaults(verb=verbs.import_file)
+
+    p = add("train", help="fine-tune a base model on a data set")
+    p.add_argument("dataset", metavar="DATASET", help="id or name of a data set")
+    p.add_argument(
+        "--model", metavar="NAME", help="base model: a name in the catalogue or on the Hub, or a folder"
+    )
+    p.add_argument("--epochs", type=float, metavar="N", help="passes over the training texts")
+    p.add_argument("--batch-size", type=int, metavar="N", help="texts per optimizer step")
+    p.add_argument("--learning-rate", type=float, metavar="X", help="peak rate of the encoder")
+    p.add_argument("--max-length", type=int, metavar="N", help="tokens read of a text in training")
+    p.add_argument("--layers", metavar="head|last:K|all", help="what is trained")
+    p.add_argument("--seed", type=int, metavar="N")
+    p.add_argument("--test", metavar="FILE", help="your own test file, in place of the held-out part")
+    p.add_argument("--name", help="the run's name")
+    p.set_defaults(verb=verbs.train)
+
+    p = add("evaluate", help="measure a model on a labelled file")
+    p.add_argument("model", metavar="MODEL")
+    p.add_argument("file", metavar="FILE")
+    p.add_argument("--text", metavar="COL")
+    p.add_argument("--label", metavar="COL")
+    p.set_defaults(verb=verbs.evaluate)
+
+    p = add("classify", help="classify a file into a CSV")
+    p.add_argument("model", metavar="MODEL")
+    p.add_argument("file", metavar="FILE")
+    p.add_argument("--out", required=True, metavar="OUT.csv")
+    p.add_argument("--text", metavar="COL")
+    p.add_argument(
+        "--no-guard", action="store_true", help="leave cells that a spreadsheet takes for formulas as is"
+    )
+    p.set_defaults(verb=verbs.classify)
+
+    p = add("attention", help="write a model's attention for one text")
+    p.add_argument("model", metavar="MODEL")
+    p.add_argument("text", metavar="TEXT")
+    p.add_argument("--pair", metavar="TEXT", help="a second text")
+    p.add_argument("--out", required=True, metavar="FILE.npz")
+    p.set_defaults(verb=verbs.attention)
+
+    for name, verb in (("datasets", verbs.datasets), ("runs", verbs.runs), ("models", verbs.models)):
+        add(name, help=f"list {name}").set_defaults(verb=verb)
+
+    p = add("worker", help="do the next waiting job (the app starts it by itself)")
+    p.add_argument("--lane", choices=("train", "use"), default="train")
+    p.add_argument("--slot", type=int, default=0)
+    p.set_defaults(verb=verbs.worker)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

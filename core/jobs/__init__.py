@@ -1,0 +1,19 @@
+"""Long work: submitted by a page or the command line, done by a worker process.
+
+The database is the only channel between them (docs/decisions/0005). A page submits and polls rows; the
+worker is a detached process of lower priority that leases the job, writes events and a heartbeat, and
+looks for a request to stop. Who opens the workspace next calls `recover`, which notices dead workers.
+"""
+
+from core.jobs.submit import TestFile, submit_classification, submit_evaluation, submit_training
+from core.jobs.supervise import ensure_workers, recover, request_stop
+
+__all__ = [
+    "TestFile",
+    "ensure_workers",
+    "recover",
+    "request_stop",
+    "submit_classification",
+    "submit_evaluation",
+    "submit_training",
+]

@@ -1,0 +1,175 @@
+"""Puts work into the queue, after checking everything that can be checked without loading a model."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.data import shelf
+from core.data.prepare import prepare
+from core.errors import BadData, BadRecipe, NotFound
+from core.jobs.supervise import ensure_workers
+from core.records import Dataset, Job, Part, Reading, Run
+from core.store import jobs as job_rows
+from core.store import runs as run_rows
+from core.store.ids import new_id
+from core.training.recipe import Recipe, problems
+from core.workspace import Workspace
+
+if TYPE_CHECKING:
+    from core.data.table import Table
+
+LANES = {"train": "train", "classify": "use", "evaluate": "use"}
+LINE_LIMIT = 10_000  # pasted lines; more belong into a file
+
+
+@dataclass(frozen=True)
+class TestFile:
+    """The user's own test file; it takes the place of the held-out part."""
+
+    __test__ = False  # not a test case, whatever pytest thinks of its name
+
+    table: Table
+    text_column: int
+    label_column: int
+    name: str
+
+
+def submit_training(
+    ws: Workspace,
+    dataset: Dataset,
+    base_model: str,
+    recipe: Recipe,
+    *,
+    name: str = "",
+    test: TestFile | None = None,
+) -> Run:
+    """Queue a training run. Raises BadRecipe or BadData before anything is written."""
+    faults = problems(recipe)
+    if faults:
+        raise BadRecipe(" ".join(faults))
+    if not base_model.strip():
+        raise BadRecipe("No base model is named. Choose one from the list.")
+    check_trainable(dataset)
+
+    run_id = new_id("run")
+    payload: dict[str, Any] = {"run_id": run_id}
+    if test is not None:
+        payload["test_file"] = test.name
+        _keep_test_file(test, ws.run_folder(run_id) / "test")
+    values = {
+        "id": run_id,
+        "name": name.strip() or f"{dataset.name}, {base_model.rstrip('/').split('/')[-1]}",
+        "dataset_id": dataset.id,
+        "dataset_name": dataset.name,
+        "base_model": base_model.strip(),
+        "recipe": recipe.to_json(),
+        "created_at": time.time(),
+    }
+    with ws.db.write() as connection:
+        job_id = job_rows.insert_job(connection, "train", LANES["train"], payload)
+        run_rows.insert_run(connection, {**values, "job_id": job_id})
+    ensure_workers(ws)
+    return ws.run(run_id)
+
+
+def check_trainable(dataset: Dataset) -> None:
+    """Raises BadData with a sentence when no classifier can be trained on it."""
+    labels = dataset.labels
+    if not labels:
+        raise BadData(
+            f"No row of “{dataset.name}” has a label, so there is nothing to learn from. "
+            "Choose the column that holds the labels, or label some texts first."
+        )
+    if len(labels) == 1:
+        only = next(iter(labels))
+        raise BadData(
+            f"All labelled rows of “{dataset.name}” are “{only}”. A classifier needs at least two classes: "
+            "add texts of another class, or choose another label column."
+        )
+    if max(labels.values()) == 1:
+        raise BadData(
+            f"Each class of “{dataset.name}” has only one text, so none is left to check the model with. "
+            "Add more texts per class (20 is a good start), or choose another label column."
+        )
+    if not dataset.parts.get(Part.VALIDATION.value):
+        raise BadData(
+            f"“{dataset.name}” has too few labelled texts to keep some aside for checking the model. "
+            "Add a few texts to each class."
+        )
+
+
+def submit_evaluation(ws: Workspace, run: Run, part: Part) -> Job:
+    """Queue the measuring of a run's model on a part of its data set. A look at the test part is counted."""
+    if run.model_id is None:
+        raise NotFound("This run has no model that could be measured.")
+    if run.dataset_id is None:
+        raise NotFound("The data set of this run was deleted, so its texts are gone.")
+    payload = {"run_id": run.id, "model_id": run.model_id, "part": part.value}
+    with ws.db.write() as connection:
+        job_id = job_rows.insert_job(connection, "evaluate", LANES["evaluate"], payload)
+    ensure_workers(ws)
+    return ws.job(job_id)
+
+
+def submit_classification(
+    ws: Workspace,
+    model: str,
+    source: Path | list[str],
+    *,
+    file_name: str = "pasted texts",
+    reading: Reading | None = None,
+    text_column: int = 0,
+) -> Job:
+    """Queue the classification of a file (copied into the job's folder) or of pasted lines."""
+    job_id = new_id("job")
+    folder = ws.job_folder(job_id)
+    folder.mkdir(parents=True)
+    try:
+        if isinstance(source, list):
+            reading = _keep_lines(source, folder / "input")
+        else:
+            shutil.copyfile(source, folder / "input")
+        payload: dict[str, Any] = {
+            "model_id": model,
+            "file_name": file_name,
+            "reading": None if reading is None else asdict(reading),
+            "text_column": text_column,
+        }
+        with ws.db.write() as connection:
+            job_rows.insert_job(connection, "classify", LANES["classify"], payload, job_id)
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    ensure_workers(ws)
+    return ws.job(job_id)
+
+
+def _keep_lines(lines: list[str], path: Path) -> Reading:
+    import csv
+
+    texts = [line for line in lines if line.strip()]
+    if not texts:
+        raise BadData("There is no text to classify. Paste one text a line.")
+    if len(texts) > LINE_LIMIT:
+        raise BadData(
+            f"{len(texts):,} lines are more than {LINE_LIMIT:,}. Save them as a file and upload that."
+        )
+    with path.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out, quoting=csv.QUOTE_ALL)
+        writer.writerow(["text"])
+        writer.writerows([text] for text in texts)
+    return Reading(format="csv", encoding="utf-8", delimiter=",", quoting=True, header=True)
+
+
+def _keep_test_file(test: TestFile, folder: Path) -> None:
+    """All labelled rows of the file, on a shelf of the run's own."""
+    prepared = prepare(test.table, test.text_column, test.label_column, test_share=0.0, validation_share=0.0)
+    if not any(prepared.parts):
+        raise BadData(
+            f"No row of the test file “{test.name}” has both a text and a label. Check its columns."
+        )
+    shelf.save(prepared, folder)
