@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.data import shelf
 from core.data.prepare import prepare
 from core.errors import BadData, BadRecipe, NotFound
-from core.jobs.supervise import ensure_workers
+from core.jobs.supervise import ensure_workers, lane_of
 from core.records import Dataset, Job, Part, Reading, Run
 from core.store import jobs as job_rows
 from core.store import runs as run_rows
@@ -22,7 +22,6 @@ from core.workspace import Workspace
 if TYPE_CHECKING:
     from core.data.table import Table
 
-LANES = {"train": "train", "classify": "use", "evaluate": "use"}
 LINE_LIMIT = 10_000  # pasted lines; more belong into a file
 
 
@@ -60,9 +59,9 @@ def submit_training(
     if test is not None:
         payload["test_file"] = test.name
         _keep_test_file(test, ws.run_folder(run_id) / "test")
+    wanted = name.strip() or f"{dataset.name}, {base_model.rstrip('/').split('/')[-1]}"
     values = {
         "id": run_id,
-        "name": name.strip() or f"{dataset.name}, {base_model.rstrip('/').split('/')[-1]}",
         "dataset_id": dataset.id,
         "dataset_name": dataset.name,
         "base_model": base_model.strip(),
@@ -70,8 +69,9 @@ def submit_training(
         "created_at": time.time(),
     }
     with ws.db.write() as connection:
-        job_id = job_rows.insert_job(connection, "train", LANES["train"], payload)
-        run_rows.insert_run(connection, {**values, "job_id": job_id})
+        payload["name"] = run_rows.free_run_name(connection, wanted)
+        job_id = job_rows.insert_job(connection, "train", lane_of("train"), payload)
+        run_rows.insert_run(connection, {**values, "name": payload["name"], "job_id": job_id})
     ensure_workers(ws)
     return ws.run(run_id)
 
@@ -108,9 +108,9 @@ def submit_evaluation(ws: Workspace, run: Run, part: Part) -> Job:
         raise NotFound("This run has no model that could be measured.")
     if run.dataset_id is None:
         raise NotFound("The data set of this run was deleted, so its texts are gone.")
-    payload = {"run_id": run.id, "model_id": run.model_id, "part": part.value}
+    payload = {"run_id": run.id, "model_id": run.model_id, "part": part.value, "name": run.name}
     with ws.db.write() as connection:
-        job_id = job_rows.insert_job(connection, "evaluate", LANES["evaluate"], payload)
+        job_id = job_rows.insert_job(connection, "evaluate", lane_of("evaluate"), payload)
     ensure_workers(ws)
     return ws.job(job_id)
 
@@ -135,12 +135,12 @@ def submit_classification(
             shutil.copyfile(source, folder / "input")
         payload: dict[str, Any] = {
             "model_id": model,
-            "file_name": file_name,
+            "name": file_name,
             "reading": None if reading is None else asdict(reading),
             "text_column": text_column,
         }
         with ws.db.write() as connection:
-            job_rows.insert_job(connection, "classify", LANES["classify"], payload, job_id)
+            job_rows.insert_job(connection, "classify", lane_of("classify"), payload, job_id)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

@@ -43,7 +43,7 @@ def run_classification(ws: Workspace, job: Job, link: Link) -> None:
     payload = job.payload
     link.emit(Note("Loading the model and reading the file."))
     classifier = Classifier.load(ws.find_model(payload["model_id"]).folder)
-    table = read_table(folder / "input", payload["file_name"], ws.settings, _reading(payload["reading"]))
+    table = read_table(folder / "input", payload["name"], ws.settings, _reading(payload["reading"]))
     begun = time.monotonic()
     result: dict[str, Any] = {"rows": table.data.num_rows, "output": "output.csv"}
     for progress in classify_table(classifier, table, payload["text_column"], folder / "output.csv"):

@@ -17,10 +17,13 @@ J = schema.jobs
 M = schema.models
 
 
+def free_run_name(connection: Connection, wanted: str) -> str:
+    """`wanted`, with a number where another run has that name."""
+    return free_name(connection, T, T.c.name, wanted)
+
+
 def insert_run(connection: Connection, values: dict[str, Any]) -> None:
     """Within the caller's transaction: a run appears together with its job."""
-    values = dict(values)
-    values["name"] = free_name(connection, T, T.c.name, values["name"])
     connection.execute(insert(T).values(test_looks=0, summary={}, **values))
 
 
