@@ -9,11 +9,12 @@ object with the key "error" on stdout, and a non-zero exit.
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import sys
 from collections.abc import Sequence
 
-from core.errors import FinesiftError
+from core.errors import DiskFull, FinesiftError
 from core.settings import read_settings
 
 
@@ -34,15 +35,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             workspace.close()
     except FinesiftError as error:
-        print(str(error), file=sys.stderr)
-        print(json.dumps({"error": str(error), "fault": type(error).__name__}, ensure_ascii=False))
-        return 1
+        return _fault(error)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        return _fault(DiskFull("The disk is full. Free some space and run the same line again."))
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130
     if result is not None:
         print(json.dumps(result, ensure_ascii=False))
     return 0
+
+
+def _fault(error: FinesiftError) -> int:
+    print(str(error), file=sys.stderr)
+    print(json.dumps({"error": str(error), "fault": type(error).__name__}, ensure_ascii=False))
+    return 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -38,7 +38,8 @@ def import_file(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         test_columns=test_columns,
     )
     for sentence in dataset.source.get("notes", []):
-        _say(sentence)
+        if sentence not in table.notes:  # those were said while reading
+            _say(sentence)
     return {
         "dataset": dataset.id,
         "name": dataset.name,

@@ -5,7 +5,7 @@ worker is a detached process of lower priority that leases the job, writes event
 looks for a request to stop. Who opens the workspace next calls `recover`, which notices dead workers.
 """
 
-from core.jobs.submit import TestFile, submit_classification, submit_evaluation, submit_training
+from core.jobs.submit import TestFile, run_again, submit_classification, submit_evaluation, submit_training
 from core.jobs.supervise import ensure_workers, recover, request_stop
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "ensure_workers",
     "recover",
     "request_stop",
+    "run_again",
     "submit_classification",
     "submit_evaluation",
     "submit_training",

@@ -59,19 +59,54 @@ def submit_training(
     if test is not None:
         payload["test_file"] = test.name
         _keep_test_file(test, ws.run_folder(run_id) / "test")
-    wanted = name.strip() or f"{dataset.name}, {base_model.rstrip('/').split('/')[-1]}"
-    values = {
-        "id": run_id,
-        "dataset_id": dataset.id,
-        "dataset_name": dataset.name,
-        "base_model": base_model.strip(),
-        "recipe": recipe.to_json(),
-        "created_at": time.time(),
-    }
+    wanted = name.strip() or f"{dataset.name}, {base_model.strip().rstrip('/').split('/')[-1]}"
+    return _queue_run(ws, run_id, payload, dataset, base_model.strip(), recipe.to_json(), wanted)
+
+
+def run_again(ws: Workspace, run: Run, *, name: str = "") -> Run:
+    """Queue a new run with the recipe, data set, base model and test file of another one."""
+    if run.dataset_id is None:
+        raise NotFound(
+            f"The data set “{run.dataset_name}” was deleted, so this run cannot be repeated. "
+            "Bring the file again and start a new run."
+        )
+    dataset = ws.dataset(run.dataset_id)
+    check_trainable(dataset)
+    run_id = new_id("run")
+    payload: dict[str, Any] = {"run_id": run_id}
+    own_test = ws.run_folder(run.id) / "test"
+    if own_test.is_dir():
+        payload["test_file"] = ws.job(run.job_id).payload.get("test_file")
+        shutil.copytree(own_test, ws.run_folder(run_id) / "test")
+    return _queue_run(ws, run_id, payload, dataset, run.base_model, run.recipe, name or run.name)
+
+
+def _queue_run(
+    ws: Workspace,
+    run_id: str,
+    payload: dict[str, Any],
+    dataset: Dataset,
+    base_model: str,
+    recipe: dict[str, Any],
+    wanted_name: str,
+) -> Run:
+    """The job and its run appear together."""
     with ws.db.write() as connection:
-        payload["name"] = run_rows.free_run_name(connection, wanted)
+        payload["name"] = run_rows.free_run_name(connection, wanted_name)
         job_id = job_rows.insert_job(connection, "train", lane_of("train"), payload)
-        run_rows.insert_run(connection, {**values, "name": payload["name"], "job_id": job_id})
+        run_rows.insert_run(
+            connection,
+            {
+                "id": run_id,
+                "name": payload["name"],
+                "job_id": job_id,
+                "dataset_id": dataset.id,
+                "dataset_name": dataset.name,
+                "base_model": base_model,
+                "recipe": recipe,
+                "created_at": time.time(),
+            },
+        )
     ensure_workers(ws)
     return ws.run(run_id)
 

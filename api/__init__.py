@@ -1,0 +1,1 @@
+"""HTTP beside the screens: security headers and the REST routes. Knows Starlette and core, no Streamlit."""

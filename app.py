@@ -1,0 +1,82 @@
+"""The front door: one process that serves the screens, the API and the security headers.
+
+    streamlit run app.py                      # the home folder is $FINESIFT_HOME or ~/.finesift
+    streamlit run app.py -- --home FOLDER
+
+Knows nothing about data or models.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import streamlit as st
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware import Middleware
+
+from api.health import health_route
+from api.security import SecurityHeaders
+from core.errors import FinesiftError
+from core.jobs import recover
+from core.settings import read_settings
+from ui.state import workspace
+
+log = logging.getLogger("finesift")
+
+
+def choose_home(arguments: list[str]) -> None:
+    """`--home FOLDER` goes into the environment, where pages and worker processes read it as well."""
+    parser = argparse.ArgumentParser(prog="streamlit run app.py --", description="Start Finesift.")
+    parser.add_argument("--home", help="the folder that holds everything you make (default: ~/.finesift)")
+    home = parser.parse_args(arguments).home
+    if home:
+        os.environ.update(read_settings().with_home(home).environment())
+
+
+@asynccontextmanager
+async def lifespan(_app: st.App) -> AsyncIterator[None]:
+    """Open the home folder before the first visitor comes, and pick up what an earlier server left behind."""
+    try:
+        await run_in_threadpool(lambda: recover(workspace()))
+    except FinesiftError as error:
+        log.error("%s", error)  # the pages show the same sentence
+    yield
+
+
+def show_fault(error: Exception) -> bool:
+    """What no page caught: a sentence on the screen, the details in the server's log."""
+    if isinstance(error, FinesiftError):
+        message = str(error)
+    else:
+        log.error("A page failed", exc_info=error)
+        message = (
+            f"Something went wrong on this page ({type(error).__name__}). Nothing you saved is lost. "
+            "Reload the page; the server's log has the details."
+        )
+    from ui.parts import fault
+
+    fault(message)
+    return True
+
+
+choose_home(sys.argv[1:] if Path(sys.argv[0]).name == "app.py" else [])
+
+app = st.App(
+    "ui/main.py",
+    lifespan=lifespan,
+    routes=[health_route(workspace)],
+    middleware=[
+        Middleware(
+            SecurityHeaders,
+            index_page=Path(st.__file__).parent / "static" / "index.html",
+            framed_by_spaces=read_settings().demo,
+        )
+    ],
+    on_script_error=show_fault,
+)

@@ -1,0 +1,146 @@
+"""The settings of a training run, and which of them suit which data.
+
+Knows units, bounds and defaults. Does not know the data itself beyond its size; imports no torch.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from core.errors import BadRecipe
+from core.models.catalogue import BUNDLED
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+AUTOMATIC_LENGTH = 256  # tokens: the most that is taken without asking; cost grows faster than length
+SHORTEST_LENGTH = 8  # tokens
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. Each field's unit stands beside it; `problems(recipe)` gathers all faults."""
+
+    epochs: float = 4.0  # passes over the training texts
+    batch_size: int = 32  # texts per optimizer step
+    learning_rate: float = 1e-4  # peak step size of the encoder (AdamW)
+    head_learning_rate_factor: float = 10.0  # the head's rate as a multiple of the encoder's
+    warmup_share: float = 0.1  # share of all steps in which the rate rises linearly, 0 to 1
+    weight_decay: float = 0.01  # AdamW's decay, per step and rate; not on biases and norms
+    max_length: int = 0  # tokens per text in training, special tokens included; 0: from the data
+    layers: str = "all"  # which layers train: "all" | "head" | "last:K"
+    class_weights: bool = False  # True: errors on rare classes weigh more, in inverse proportion
+    early_stopping: int = 0  # evaluations without improvement until the end; 0: never
+    seed: int = 0  # of the head's start, the order of texts and the dropout
+    gradient_clip: float = 1.0  # largest gradient norm; 0: no clipping
+    precision: str = "auto"  # "auto" | "fp32" | "bf16" | "fp16"
+
+    @property
+    def last_layers(self) -> int | None:
+        """K of "last:K", 0 for the head alone, None for all. Raises BadRecipe."""
+        if self.layers == "all":
+            return None
+        if self.layers == "head":
+            return 0
+        kind, _, number = self.layers.partition(":")
+        if kind == "last" and number.isascii() and number.isdigit() and int(number) > 0:
+            return int(number)
+        raise BadRecipe(
+            f"“{self.layers}” does not name layers to train. Use “all”, “head”, or “last:2” for the last two."
+        )
+
+    def steps_per_epoch(self, texts: int) -> int:
+        return max(1, math.ceil(texts / self.batch_size))
+
+    def steps(self, texts: int) -> int:
+        """Optimizer steps in all, at least 1."""
+        return max(1, math.ceil(self.epochs * self.steps_per_epoch(texts) - 1e-9))
+
+    def rate_factor(self, step: int, steps: int) -> float:
+        """The learning rate of step `step` (from 0) as a share of the peak: linear up, then linear down to 0."""
+        warmup = min(steps - 1, round(self.warmup_share * steps))
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        return (steps - step) / (steps - warmup)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: Mapping[str, Any]) -> Recipe:
+        """The recipe of a JSON object; what it leaves out takes its default. Raises BadRecipe on anything
+        else.
+        """
+        kinds = {f.name: type(f.default) for f in fields(Recipe)}
+        unknown = sorted(set(data) - set(kinds))
+        if unknown:
+            raise BadRecipe(f"A recipe has no setting named “{unknown[0]}”. Remove it or correct its name.")
+        return Recipe(**{name: _as(kinds[name], name, value) for name, value in data.items()})
+
+
+def _as(kind: type, name: str, value: Any) -> Any:
+    plain_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is float and plain_number:
+        return float(value)
+    if kind is int and plain_number and float(value).is_integer():
+        return int(value)
+    if kind in (bool, str) and isinstance(value, kind):
+        return value
+    words = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+    raise BadRecipe(f"The setting {name} is “{value}”, but has to be {words[kind]}.")
+
+
+def problems(recipe: Recipe) -> list[str]:
+    """Every fault of a recipe as a sentence; empty when it can be used."""
+    found = [
+        sentence
+        for fault, sentence in (
+            (not 0 < recipe.epochs <= 1000, "Epochs have to be more than 0 and at most 1,000."),
+            (not 1 <= recipe.batch_size <= 4096, "The batch size has to be between 1 and 4,096 texts."),
+            (not 0 < recipe.learning_rate <= 1, "The learning rate has to be more than 0 and at most 1."),
+            (not 0 < recipe.head_learning_rate_factor <= 1000, "The head's factor has to be in 0 to 1,000."),
+            (not 0 <= recipe.warmup_share <= 1, "The warm-up share has to be between 0 and 1."),
+            (not 0 <= recipe.weight_decay <= 1, "The weight decay has to be between 0 and 1."),
+            (
+                recipe.max_length != 0 and not SHORTEST_LENGTH <= recipe.max_length <= 100_000,
+                f"The maximum length has to be 0 (automatic) or at least {SHORTEST_LENGTH} tokens.",
+            ),
+            (
+                not 0 <= recipe.early_stopping <= 10_000,
+                "Early stopping has to be 0 (off) or a few evaluations.",
+            ),
+            (not 0 <= recipe.seed < 2**63, "The seed has to be a whole number from 0."),
+            (not 0 <= recipe.gradient_clip <= 1e6, "The gradient limit has to be 0 (off) or more."),
+            (recipe.precision not in PRECISIONS, f"The precision has to be one of {', '.join(PRECISIONS)}."),
+        )
+        if fault
+    ]
+    try:
+        recipe.last_layers  # noqa: B018 - asked for its fault
+    except BadRecipe as error:
+        found.append(str(error))
+    return found
+
+
+def check(recipe: Recipe) -> None:
+    """Raises BadRecipe with all faults in one message."""
+    found = problems(recipe)
+    if found:
+        raise BadRecipe(" ".join(found))
+
+
+def automatic_length(lengths: np.ndarray[Any, Any], readable: int) -> int:
+    """The maximum length for training texts of these lengths (N,) in tokens: the 99.5th percentile, rounded
+    up to a multiple of 8, at most 256 and at most what the model can read.
+    """
+    needed = int(np.ceil(np.percentile(lengths, 99.5))) if len(lengths) else SHORTEST_LENGTH
+    rounded = max(SHORTEST_LENGTH, -(-needed // 8) * 8)
+    return min(rounded, AUTOMATIC_LENGTH, readable)
+
+
+def suggest(n_train: int, n_classes: int, base: str = BUNDLED) -> Recipe:
+    """A recipe that learns well without further thought. How it was measured: docs/decisions/0005-recipe.md."""
+    return Recipe()

@@ -1,0 +1,105 @@
+"""What is to be learnt: texts with class indices, in a training and a validation part.
+
+Knows which data cannot be learnt from, in sentences. Does not know files, columns or models.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.errors import BadData
+
+_NAMED = 5  # classes named in one sentence; the rest is counted
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    train_texts: Sequence[str]
+    train_labels: Sequence[int]  # indices into `labels`
+    validation_texts: Sequence[str]
+    validation_labels: Sequence[int]
+    labels: Sequence[str]  # C class names
+
+
+def check(data: TrainingData) -> list[str]:
+    """Warnings for the user about data that can be trained on. Raises BadData, with every reason, where it
+    cannot.
+    """
+    faults = problems(data)
+    if faults:
+        raise BadData(" ".join(faults))
+    return warnings(data)
+
+
+def problems(data: TrainingData) -> list[str]:
+    """Every reason, as a sentence, why these data cannot be trained on."""
+    _require_consistent(data)
+    train = Counter(data.train_labels)
+    if not train and not data.validation_labels:
+        return [
+            "There is no text with a label in these data, so there is nothing to learn from. "
+            "Choose the column that holds the labels, or label some texts first."
+        ]
+    found = []
+    if not train:
+        found.append("No text is left to train on. Give the training part a larger share.")
+    elif len(train) == 1:
+        only = data.labels[next(iter(train))]
+        found.append(
+            f"All training texts carry the same label, “{only}”. A classifier needs texts of at least two "
+            "classes."
+        )
+    if not data.validation_labels:
+        if train and max(train.values()) == 1:
+            found.append(
+                "Every class has only one text, so none can be kept aside to measure what was learnt. "
+                "Give each class at least two texts, better ten. If the labels are free text, choose "
+                "another column."
+            )
+        else:
+            found.append(
+                "No text is left to validate on, so nobody could tell whether the model learns. "
+                "Add labelled texts, or give the validation part a larger share."
+            )
+    return found
+
+
+def warnings(data: TrainingData) -> list[str]:
+    """What will make the result worse than it could be, as sentences."""
+    train, validation = Counter(data.train_labels), Counter(data.validation_labels)
+    classes = range(len(data.labels))
+    found = []
+    absent = [data.labels[c] for c in classes if not train[c]]
+    if absent:
+        found.append(f"No training text belongs to {_named(absent)}, so the model will never choose it.")
+    few = [data.labels[c] for c in classes if 0 < train[c] < 5]
+    if few:
+        found.append(f"There are fewer than five training texts of {_named(few)}; expect little there.")
+    unmeasured = [data.labels[c] for c in classes if train[c] and not validation[c]]
+    if unmeasured:
+        found.append(
+            f"No validation text belongs to {_named(unmeasured)}, so nothing will be known about it."
+        )
+    return found
+
+
+def _named(labels: list[str]) -> str:
+    shown = ", ".join(f"“{label}”" for label in labels[:_NAMED])
+    more = len(labels) - _NAMED
+    return shown if more <= 0 else f"{shown} and {more} more classes"
+
+
+def _require_consistent(data: TrainingData) -> None:
+    """Faults of the caller, not of the user."""
+    for texts, labels in (
+        (data.train_texts, data.train_labels),
+        (data.validation_texts, data.validation_labels),
+    ):
+        if len(texts) != len(labels):
+            raise ValueError(f"{len(texts)} texts, but {len(labels)} labels")
+        if any(not 0 <= label < len(data.labels) for label in labels):
+            raise ValueError("a label index is outside the class names")
+    if len(set(data.labels)) != len(data.labels):
+        raise ValueError("two classes have the same name")

@@ -1,0 +1,1 @@
+"""What all pages share: frame, state, parts, words, colours, charts. Knows Streamlit; knows no torch and no SQL."""

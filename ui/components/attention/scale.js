@@ -1,0 +1,100 @@
+// Colour and number: how a weight becomes a shade, a width and a figure. Knows nothing of heads or tokens.
+
+// The page's colours, read from the theme's CSS variables so that light and dark need no switch.
+function readTheme(root) {
+  const style = getComputedStyle(root);
+  const color = (name, fallback) => parseColor(style.getPropertyValue(name).trim() || fallback);
+  const background = color("--st-background-color", "#ffffff");
+  const stops = style.getPropertyValue("--st-chart-sequential-colors").split(/,(?![^(]*\))/).map(parseColor);
+  const dark = luminance(background) < 0.35;
+  return { background, dark, ramp: makeRamp(stops, background), font: style.fontFamily };
+}
+
+// Any CSS colour to [r, g, b] 0..255, by asking the browser.
+function parseColor(text) {
+  const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  context.fillStyle = "#ffffff";
+  context.fillStyle = text;
+  context.fillRect(0, 0, 1, 1);
+  return Array.from(context.getImageData(0, 0, 1, 1).data.slice(0, 3));
+}
+
+function luminance([r, g, b]) {
+  const [x, y, z] = [r, g, b].map(toLinear);
+  return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+}
+
+// 256 shades between the theme's sequential colours, the one nearest to the background first.
+function makeRamp(stops, background) {
+  const far = (color) => Math.abs(luminance(color) - luminance(background));
+  const order = far(stops[0]) <= far(stops.at(-1)) ? stops : [...stops].reverse();
+  return Array.from({ length: 256 }, (_, k) => {
+    const at = (k / 255) * (order.length - 1);
+    const [low, high] = [order[Math.floor(at)], order[Math.ceil(at)]];
+    return low.map((channel, c) => Math.round(channel + (high[c] - channel) * (at % 1)));
+  });
+}
+
+function toLinear(byte) {
+  const c = byte / 255;
+  return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+}
+
+function css([r, g, b], alpha = 1) {
+  return `rgb(${r} ${g} ${b} / ${alpha})`;
+}
+
+// The weight that gets the full shade: the largest one there is, in a tidy figure, but never below 0.2,
+// so that an even head looks even.
+function scaleTop(plane) {
+  let top = 0;
+  for (const weight of plane) if (weight > top) top = weight;
+  return Math.min(1, Math.max(0.2, Math.ceil(top * 10 - 1e-6) / 10));
+}
+
+// Weight to shade 0..255. The square root keeps small weights apart; the legend shows the same curve.
+function shade(weight, top) {
+  return Math.min(255, Math.round(255 * Math.sqrt(Math.max(0, weight) / top)));
+}
+
+function figure(weight) {
+  return weight > 0 && weight < 0.0005 ? "<0.001" : weight.toFixed(3);
+}
+
+// A canvas of so many CSS pixels, sharp on this screen; returns its context, in CSS pixels, cleared.
+function sized(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  const [w, h] = [Math.max(1, Math.round(width * ratio)), Math.max(1, Math.round(height * ratio))];
+  if (canvas.width !== w || canvas.height !== h) {
+    canvas.width = w;
+    canvas.height = h;
+    canvas.style.width = `${width}px`;
+    canvas.style.height = `${height}px`;
+  }
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  context.clearRect(0, 0, width, height);
+  return context;
+}
+
+// Bytes of shades to a small offscreen picture, one pixel a byte.
+function picture(bytes, width, height, ramp) {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(width, height);
+  for (let k = 0; k < width * height; k += 1) {
+    const [r, g, b] = ramp[bytes[k]];
+    image.data.set([r, g, b, 255], 4 * k);
+  }
+  context.putImageData(image, 0, 0);
+  return canvas;
+}
+
+function element(tag, className, text) {
+  const node = document.createElement(tag);
+  if (className) node.className = className;
+  if (text !== undefined) node.textContent = text;
+  return node;
+}

@@ -1,0 +1,41 @@
+// Draws texts to the letter. Everything a user wrote goes through textContent.
+
+function element(tag, className, text) {
+  const node = document.createElement(tag)
+  node.className = className
+  if (text !== undefined) node.textContent = text
+  return node
+}
+
+function block(item, maxHeight) {
+  const node = element("div", "block", item.text)
+  node.dir = "auto"
+  if (maxHeight) {
+    node.style.maxHeight = `${maxHeight}px`
+    node.tabIndex = 0
+    node.setAttribute("role", "region")
+    node.setAttribute("aria-label", "Text")
+  }
+  return node
+}
+
+function chip(item) {
+  const node = element("span", "chip")
+  node.title = item.text
+  const dot = element("span", "dot")
+  dot.style.background = item.color
+  dot.setAttribute("aria-hidden", "true")
+  const name = element("span", "name", item.text)
+  name.dir = "auto"
+  node.append(dot, name)
+  if (item.note) node.append(element("span", "note", item.note))
+  return node
+}
+
+export default function ({ data, parentElement }) {
+  const root = parentElement.querySelector(".root")
+  if (!root || !data) return
+  const chips = data.kind === "chips"
+  root.classList.toggle("chips", chips)
+  root.replaceChildren(...data.items.map((item) => (chips ? chip(item) : block(item, data.max_height))))
+}
