@@ -24,7 +24,7 @@ from api.health import health_route
 from api.security import SecurityHeaders
 from core.errors import FinesiftError
 from core.jobs import recover
-from core.settings import read_settings
+from core.settings import MIB, read_settings
 from ui.state import workspace
 
 log = logging.getLogger("finesift")
@@ -65,7 +65,14 @@ def show_fault(error: Exception) -> bool:
     return True
 
 
+def limit_uploads() -> None:
+    """The server refuses what the settings refuse; a page could only ask the browser to."""
+    megabytes = max(1, read_settings().max_file_bytes // MIB)
+    st.config.set_option("server.maxUploadSize", megabytes)
+
+
 choose_home(sys.argv[1:] if Path(sys.argv[0]).name == "app.py" else [])
+limit_uploads()
 
 app = st.App(
     "ui/main.py",

@@ -13,4 +13,11 @@ It never imports Streamlit, Starlette or HTML. Inside, each row imports only fro
     __main__                      the command line
 """
 
+import os
+
+# Threads that wait for each other sleep instead of spinning: on a machine that is shared with the screen, a
+# browser or a second job, spinning threads take the time that the others would need to catch up
+# (docs/decisions/0006-threads-that-sleep.md). Read by the OpenMP runtime when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 __version__ = "0.1.0"

@@ -280,7 +280,6 @@ class Progress(Event):
     texts_per_second: float
     elapsed: float
     remaining: float
-    guarded: int = 0  # cells that got an apostrophe, so that no spreadsheet takes them for a formula
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import streamlit as st
 
 from core.errors import FinesiftError
 from core.records import Model
+from core.workspace import Workspace
 from ui import engines, parts, state
 from ui.components.attention import Picture, attention_view
 from ui.words import counted, escape_markdown, shorten
@@ -24,9 +25,11 @@ VIEW_HELP = (
 def main() -> None:
     workspace = state.workspace()
     parts.page_header("Attention", "See which tokens each head of a model reads, in a text of your own.")
-    picked = parts.pick_model(workspace, include_base=True, key="attention_model")
-    text, pair = _ask()
+    picked, text, pair = _ask(workspace)
     if picked is None:
+        return
+    if not text.strip():
+        parts.hint("There is no text yet. Type one above.")
         return
     try:
         with st.spinner("Reading the attention. The first time loads the model and takes a few seconds."):
@@ -35,35 +38,40 @@ def main() -> None:
     except FinesiftError as error:
         parts.fault(error)
         return
-    _told(picture)
+    _told(picture, pair)
     _view(picture, trained=isinstance(picked, Model), text=text, pair=pair)
 
 
 # ------------------------------------------------------------------------------------- what is asked
 
 
-def _ask() -> tuple[str, str | None]:
-    """The text and, if any, the second one: what was last asked for, the example at first."""
-    asked_text, asked_pair = st.session_state.get("attention_asked", (EXAMPLE, ""))
-    st.session_state.setdefault("attention_text", asked_text)
-    st.session_state.setdefault("attention_pair", asked_pair)
-    with st.form("attention_form", border=False):
-        text = st.text_area("Text", key="attention_text", height=80)
-        with st.expander("Second text, to read both as a pair", expanded=bool(asked_pair)):
+def _ask(workspace: Workspace) -> tuple[Model | str | None, str, str | None]:
+    """The model, the text and, if any, the second text. Texts come back when the user comes back."""
+    kept_text, kept_pair = st.session_state.get("attention_asked", (EXAMPLE, ""))
+    st.session_state.setdefault("attention_text", kept_text)
+    st.session_state.setdefault("attention_pair", kept_pair)
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        picked = parts.pick_model(workspace, include_base=True, key="attention_model")
+        with st.expander("Second text, to read both as a pair", expanded=bool(kept_pair)):
             pair = st.text_area("Second text", key="attention_pair", height=80, label_visibility="collapsed")
-        if st.form_submit_button("Show attention", type="primary", key="attention_show"):
-            st.session_state["attention_asked"] = (asked_text, asked_pair) = (text, pair)
-    return asked_text, asked_pair if asked_pair.strip() else None
+    with right:
+        text = st.text_area("Text", key="attention_text", height=98)
+        st.button("Show attention", type="primary", key="attention_show")  # leaving the field does the same
+    st.session_state["attention_asked"] = (text, pair)
+    return picked, text, pair if pair.strip() else None
 
 
-def _told(picture: Picture) -> None:
+def _told(picture: Picture, pair: str | None) -> None:
     """What did not fit."""
-    if picture.attention.cut:
-        cut = counted(picture.attention.cut, "token")
-        parts.hint(
-            f"This text is too long to be shown whole: its last {cut} were left out, "
-            f"and the first {picture.length} are shown."
-        )
+    if not picture.attention.cut:
+        return
+    cut = counted(picture.attention.cut, "token")
+    where = "the end of the longer one" if pair else "its end"
+    parts.hint(
+        f"{'These texts are' if pair else 'This text is'} too long to be shown whole: "
+        f"{cut} at {where} were left out, {picture.length} are shown."
+    )
 
 
 # ------------------------------------------------------------------------------------- what is shown
@@ -71,11 +79,16 @@ def _told(picture: Picture) -> None:
 
 @st.fragment
 def _view(picture: Picture, trained: bool, text: str, pair: str | None) -> None:
+    st.space("small")
     mode = _steps(picture)
     layer, head = _place(picture)
     attention_view(picture, key="attention_view", mode=mode, layer=layer, head=head, on_select=_go_to)
     _address(layer, head)
     _caption(picture, trained, text, pair)
+    _download(picture)
+
+
+def _download(picture: Picture) -> None:
     st.download_button(
         "Download weights (.npz)",
         data=lambda: _npz(picture),
@@ -92,7 +105,7 @@ def _steps(picture: Picture) -> str:
     """The choice of view, and the layer and head to step through. Returns the view's mode."""
     layer, head = _place(picture)
     st.session_state["attention_layer"], st.session_state["attention_head"] = layer + 1, head + 1
-    with st.container(horizontal=True, vertical_alignment="bottom", key="attention_steps", gap="medium"):
+    with st.container(horizontal=True, key="attention_steps", gap="medium"):
         mode = st.segmented_control(
             "View", list(VIEWS), default="head", required=True, format_func=VIEWS.__getitem__,
             key="attention_mode", help=VIEW_HELP,

@@ -128,7 +128,7 @@ def _answer(workspace: Workspace, model: Model, text: str) -> None:
 def _many_texts(workspace: Workspace, model: Model) -> None:
     way = st.segmented_control(
         "Where are the texts?", ("file", "lines"), default="file", required=True, key="classify_way",
-        format_func={"file": "In a file", "lines": "I paste them"}.get,
+        format_func=lambda w: "I paste them" if w == "lines" else "In a file",
     )  # fmt: skip
     try:
         if way == "lines":

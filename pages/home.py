@@ -31,7 +31,9 @@ class Standing:
 def main() -> None:
     workspace = state.workspace()
     standing = read(workspace)
-    parts.page_header("Finesift", "Turn a pile of texts into a classifier you can trust.")
+    parts.page_header(
+        "Home", "Turn a pile of texts into a classifier you can trust: where you stand, and what is next."
+    )
     draw_tour(standing)
     draw_next_step(workspace, standing)
     if standing.datasets or standing.runs:

@@ -27,6 +27,8 @@ from ui.words import (
     when_words,
 )
 
+CURVES = {"macro_f1": "Macro-F1", "accuracy": "Accuracy", "loss": "Loss"}
+
 
 def main() -> None:
     workspace = state.workspace()
@@ -320,10 +322,10 @@ def _compare(workspace: Workspace, runs: list[Run]) -> None:
     parts.section("Side by side")
     figure = st.segmented_control(
         "Curve",
-        ("macro_f1", "accuracy", "loss"),
+        list(CURVES),
         default="macro_f1",
         required=True,
-        format_func={"macro_f1": "Macro-F1", "accuracy": "Accuracy", "loss": "Loss"}.get,
+        format_func=lambda name: CURVES[name],
         key="compare_figure",
     )
     curves = []

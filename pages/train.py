@@ -16,6 +16,8 @@ from core.workspace import Workspace
 from ui import live, parts, state
 from ui.words import counted, escape_markdown, interval_words
 
+LAYERS = {"all": "All layers", "last": "The last layers", "head": "Only the head"}
+
 
 def main() -> None:
     workspace = state.workspace()
@@ -210,13 +212,13 @@ def _advanced(recipe: Recipe) -> Recipe:
         )
         decay = st.number_input("Weight decay", 0.0, 1.0, recipe.weight_decay, 0.01, key="weight_decay")
         length = st.number_input(
-            "Maximum length (tokens, 0 = automatic)",
+            "Maximum length",
             0,
             100_000,
             recipe.max_length,
             8,
             key="max_length",
-            help="Longer texts are cut while training. Automatic covers 99.5 % of your texts, up to 256 tokens.",
+            help="In tokens; longer texts are cut while training. 0 = automatic: covers 99.5 % of your texts, up to 256 tokens.",
         )
         precision = st.selectbox(
             "Precision",
@@ -227,15 +229,21 @@ def _advanced(recipe: Recipe) -> Recipe:
     with three:
         layers = _layers()
         stopping = st.number_input(
-            "Early stopping (evaluations, 0 = off)",
+            "Early stopping",
             0,
             1000,
             recipe.early_stopping,
             key="early_stopping",
-            help="Ends training after so many evaluations without improvement.",
+            help="Evaluations without improvement after which training ends; 0 = never.",
         )
         clip = st.number_input(
-            "Gradient limit (0 = off)", 0.0, 1e6, recipe.gradient_clip, 0.5, key="gradient_clip"
+            "Gradient limit",
+            0.0,
+            1e6,
+            recipe.gradient_clip,
+            0.5,
+            key="gradient_clip",
+            help="Largest norm of a step's gradient; 0 = no limit.",
         )
         weights = st.checkbox(
             "Rare classes count more",
@@ -266,8 +274,8 @@ def _advanced(recipe: Recipe) -> Recipe:
 def _layers() -> str:
     kind = st.selectbox(
         "What trains",
-        ("all", "last", "head"),
-        format_func={"all": "All layers", "last": "The last layers", "head": "Only the head"}.get,
+        list(LAYERS),
+        format_func=lambda kind: LAYERS[kind],
         key="layers_kind",
         help="Fewer layers train faster and need fewer texts; all layers learn most.",
     )

@@ -9,7 +9,8 @@ uploads, branches or Xet storage.
     root/datasets/ORG/NAME/...    or root/datasets/NAME/...
 
 A file named `.gated` in a repository makes it gated, `.private` makes it private (the Hub then answers as
-if it did not exist). The client libraries read HF_ENDPOINT when they are imported, so what talks to the
+if it did not exist), `.moved` holds the name that it has today (the Hub redirects, as from imdb to
+stanfordnlp/imdb). The client libraries read HF_ENDPOINT when they are imported, so what talks to the
 stand-in has to be a new process:
 
     with HubStandIn(tmp_path / "hub") as hub:
@@ -18,6 +19,7 @@ stand-in has to be a new process:
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -32,6 +34,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 KINDS = ("models", "datasets")
+MARKERS = (".gated", ".private", ".moved")
 CHUNK = 1 << 20
 
 
@@ -46,7 +49,7 @@ class Repository:
         return {
             p.relative_to(self.folder).as_posix(): p
             for p in sorted(self.folder.rglob("*"))
-            if p.is_file() and p.name not in (".gated", ".private")
+            if p.is_file() and p.name not in MARKERS
         }
 
     @cached_property
@@ -189,6 +192,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self) -> None:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the client gave up waiting
+            self._dispatch()
+
+    def _dispatch(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.hub.requests.append((self.command, self.path))
         if self.hub.delay:
@@ -207,6 +214,9 @@ class _Handler(BaseHTTPRequestHandler):
         if found is None or (found[0].folder / ".private").exists():
             return self._error(401 if found else 404, "RepoNotFound", "Repository not found")
         repository, rest = found
+        moved = repository.folder / ".moved"
+        if moved.exists():
+            return self._redirect(repository.name, moved.read_text(encoding="utf-8").strip())
         if api:
             return self._api(repository, rest, parse_qs(url.query), body)
         if len(rest) > 2 and rest[0] == "resolve":
@@ -241,6 +251,12 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in repo.files:
             return self._error(404, "EntryNotFound", "Entry not found", repo)
         return self._file(repo, path)
+
+    def _redirect(self, old: str, new: str) -> None:
+        self.send_response(307)
+        self.send_header("Location", self.path.replace(old, new, 1))
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _has_revision(self, repo: Repository, revision: str) -> bool:
         if revision in ("main", repo.commit):

@@ -1,10 +1,8 @@
-"""From an upload, or the bundled sample, to a table or a data set. Draws nothing but a spinner."""
+"""From an upload, or the bundled sample, to a table or a data set. Draws nothing."""
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,6 +13,7 @@ from core.data.table import suggest_columns
 from core.errors import FinesiftError
 from core.records import Dataset, Reading
 from core.workspace import Workspace
+from ui.uploads import kept_upload, read_upload
 
 if TYPE_CHECKING:
     from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -35,36 +34,25 @@ class Upload:
     fault: str | None
 
 
-def read_upload(
+def try_upload(
     workspace: Workspace, file: UploadedFile | None, *, key: str, wanted: Reading | None = None
 ) -> Upload | None:
-    """Read an uploaded file once per file and reading, and keep the result in the session under `key`."""
+    """Read an uploaded file once per file and reading; what came of it, a fault included, stays in the session
+    under `key`."""
     if file is None:
         st.session_state.pop(key, None)
         return None
     kept = st.session_state.get(key)
     if isinstance(kept, Upload) and kept.file_id == file.file_id and kept.wanted == wanted:
         return kept
-    with st.spinner("Reading the file …"):
-        try:
-            table, fault = table_from_bytes(workspace, file, wanted), None
-        except FinesiftError as error:
-            table, fault = None, str(error)
+    table, fault = None, None
+    try:
+        table = read_upload(workspace, kept_upload(workspace, file), file.name, wanted)
+    except FinesiftError as error:
+        fault = str(error)
     upload = Upload(file.file_id, file.name, wanted, table, fault)
     st.session_state[key] = upload
     return upload
-
-
-def table_from_bytes(workspace: Workspace, file: UploadedFile, wanted: Reading | None) -> Table:
-    """The table in an upload. Raises BadFile, TooLarge or DiskFull with a sentence.
-
-    The bytes go through a file of a name of ours in the home folder, which is gone when this returns."""
-    folder = workspace.settings.home / "tmp"
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="upload-", dir=folder, ignore_cleanup_errors=True) as scratch:
-        path = Path(scratch) / "upload"
-        path.write_bytes(file.getbuffer())
-        return read_table(path, file.name, workspace.settings, wanted)
 
 
 def bring_sample(workspace: Workspace) -> Dataset:

@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 
 from core.records import Evaluated, Scores, Step
 from ui.colors import ACCENT, BACKGROUND, MUTED, SECOND, SEQUENTIAL, blend, class_colors, text_on
-from ui.look import TICK, finish, name_axis, plain, rows_height, wrapped
+from ui.look import TICK, count_ticks, finish, name_axis, plain, rows_height, wrapped
 from ui.words import counted, percent, shorten
 
 MAX_POINTS = 500  # of one curve: more cannot be seen, and slows the browser
@@ -184,6 +184,7 @@ def class_balance(
         )
     )  # fmt: skip
     figure.update_xaxes(title_text="texts", rangemode="tozero", range=[0, max(counts, default=1) * 1.12])
+    figure.update_xaxes(**count_ticks(max(counts, default=1)))
     name_axis(figure, "y", names)
     return finish(figure, theme, height=rows_height(len(names), 24), revision="balance", legend=False)
 
@@ -223,7 +224,7 @@ def length_histogram(lengths: Sequence[int], max_length: int | None, *, theme: s
                 if max_length > top / 2 else "top right",
             )  # fmt: skip
     figure.update_xaxes(title_text="length (tokens)", range=[-width / 2, edges[last] + width])
-    figure.update_yaxes(title_text="texts")
+    figure.update_yaxes(title_text="texts", **count_ticks(max(counts)))
     return finish(figure, theme, height=300, revision="lengths", legend=False)
 
 

@@ -27,29 +27,9 @@ SEQUENTIAL = {
 }  # fmt: skip
 # Blue below zero, orange above, neutral at zero.
 DIVERGING = {
-    "light": (
-        "#0B4E68",
-        "#2B7E9D",
-        "#72B0C8",
-        "#BFDBE7",
-        "#F4F4F2",
-        "#F3D3B5",
-        "#E3A46B",
-        "#C4701F",
-        "#85460B",
-    ),
-    "dark": (
-        "#A6D5E6",
-        "#58A4BB",
-        "#2D7890",
-        "#21495A",
-        "#22272D",
-        "#573A20",
-        "#94591D",
-        "#CF8437",
-        "#F4C592",
-    ),
-}
+    "light": ("#0B4E68", "#2B7E9D", "#72B0C8", "#BFDBE7", "#EEF3F5", "#F6EFE8", "#F3D3B5", "#E3A46B", "#C4701F", "#85460B"),
+    "dark": ("#A6D5E6", "#58A4BB", "#2D7890", "#21495A", "#1F2A32", "#2A2724", "#573A20", "#94591D", "#CF8437", "#F4C592"),
+}  # fmt: skip
 
 
 def class_colors(labels: Iterable[str], theme: str = "light") -> dict[str, str]:

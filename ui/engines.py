@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @st.cache_resource(max_entries=3, show_spinner="Loading the model. The first time takes a few seconds.")
-def _classifier(folder: str, _changed: float) -> Classifier:
+def _classifier(folder: str, changed: float) -> Classifier:
     from core.inference.classifier import Classifier
 
     return Classifier.load(Path(folder))

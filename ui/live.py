@@ -87,7 +87,7 @@ def _draw(workspace: Workspace, run_id: str, was_open: bool) -> None:
     with st.container(border=True, key="live_run"):
         _title(workspace, run, job)
         _progress(job, log)
-        _figures(run, log)
+        _figures(log)
         if log.steps or log.evaluations:
             parts.chart(
                 charts.learning_curves(
@@ -144,7 +144,7 @@ def _progress(job: Job, log: EventLog) -> None:
     st.progress(share, text=f"{percent(share, 0)} done, {duration_words(last.remaining)} left")
 
 
-def _figures(run: Run, log: EventLog) -> None:
+def _figures(log: EventLog) -> None:
     started, steps, evaluations = log.started, log.steps, log.evaluations
     if started is None:
         return
@@ -170,25 +170,30 @@ def _figures(run: Run, log: EventLog) -> None:
             ("Loss", number_words(last.loss), "Of the newest training steps."),
             ("Epoch", f"{last.epoch:.2f} of {started.epochs:g}", None),
             ("Step", f"{last.step:,} of {started.steps:,}", None),
-            ("Texts a second", number_words(last.texts_per_second), None),
-            ("Elapsed", elapsed_words(last.elapsed), None),
         ]
-        if run.state.active:
-            items.append(("Remaining", duration_words(last.remaining), None))
-        items.append(("Memory", bytes_words(last.memory), "Of the training process (on a GPU: its peak)."))
     parts.figures(items, key="live")
-    st.caption(
-        escape_markdown(
-            f"{started.device}, {started.precision} · {counted(started.train_texts, 'training text')}, "
-            f"{counted(started.validation_texts, 'validation text')} · "
-            f"{started.trainable / 1e6:.3g} of {started.parameters / 1e6:.3g} million weights train"
-            + (
-                f" · {counted(started.cut_texts, 'text')} cut to the maximum length"
-                if started.cut_texts
-                else ""
-            )
-        )
-    )
+    st.caption(escape_markdown(" · ".join([*_pace(last), *_machine(started)])))
+
+
+def _pace(last: Step | None) -> list[str]:
+    if last is None:
+        return []
+    return [
+        f"{number_words(last.texts_per_second)} texts a second",
+        f"{elapsed_words(last.elapsed)} elapsed",
+        f"{bytes_words(last.memory)} of memory",
+    ]
+
+
+def _machine(started: Started) -> list[str]:
+    words = [
+        f"{started.device}, {started.precision}",
+        f"{counted(started.train_texts, 'training text')}, {counted(started.validation_texts, 'validation text')}",
+        f"{started.trainable / 1e6:.3g} of {started.parameters / 1e6:.3g} million weights train",
+    ]
+    if started.cut_texts:
+        words.append(f"{counted(started.cut_texts, 'text')} cut to the maximum length")
+    return words
 
 
 def _curves_in_words(log: EventLog) -> str:

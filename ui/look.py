@@ -56,6 +56,11 @@ def name_axis(
     )
 
 
+def count_ticks(most: int) -> dict[str, object]:
+    """Ticks of an axis of counts, which has no halves."""
+    return {"tickformat": ",d", **({"dtick": 1} if most < 6 else {})}
+
+
 def rows_height(rows: int, row: int, extra: int = 90) -> int:
     return extra + max(rows, 2) * row
 

@@ -22,6 +22,10 @@ from ui.words import escape_markdown  # noqa: E402
 def main() -> None:
     page = navigation()
     st.html(Path(__file__).with_name("style.css"))
+    # dialogs stand outside the app's element, which alone has the color-scheme that style.css asks for
+    st.html(
+        "<style>:root{color-scheme:%s}</style>" % ("dark" if state.current_theme() == "dark" else "light")
+    )
     for message in state.messages():
         st.toast(escape_markdown(message))
     st.session_state.setdefault(state.VISITED, set()).add(page.url_path)
@@ -36,10 +40,10 @@ def main() -> None:
 def navigation() -> st.Page:
     """The pages, grouped by the way of working. Sets the title of the browser's tab."""
     groups: dict[str, list[st.Page]] = {}
-    for name, (_, _, section) in state.PAGES.items():
+    for name, (_, section) in state.PAGES.items():
         groups.setdefault(section, []).append(state.page(name))
     page = st.navigation(groups, position="sidebar", expanded=True)
-    # an emoji is drawn by the browser itself; a material icon as page icon would be fetched from the network
+    # an emoji is drawn by the browser itself; a material icon would be fetched from the network
     st.set_page_config(page_title=f"{page.title} · Finesift", page_icon="🌾", layout="wide")
     return page
 

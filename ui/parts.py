@@ -127,6 +127,13 @@ def class_chips(items: Iterable[tuple[str, str, str | None]], key: str) -> None:
     show_texts(entries, key=key, kind="chips", max_height=None)
 
 
+def token_chips(tokens: Sequence[str], key: str) -> None:
+    """A text as its tokens, in order."""
+    show_texts(
+        [{"text": token, "color": "", "note": ""} for token in tokens], key=key, kind="tokens", max_height=360
+    )
+
+
 # ------------------------------------------------------------------------------------- pickers
 
 
@@ -178,21 +185,27 @@ def pick_model(
 
 
 def _pick(options: list[str], noun: str, label: str, key: str, describe: Callable[[str], str]) -> str | None:
+    """A select box over ids that shows their descriptions, and remembers the choice for other pages.
+
+    Streamlit keeps the description, not the id, in the browser. So descriptions are made to differ, and the
+    choice is laid down in each run: a renamed thing stays chosen."""
     if not options:
         return None
+    shown: dict[str, str] = {}
+    for option in options:
+        text = describe(option)
+        shown[option] = text if text not in shown.values() else f"{text} · {option[-6:]}"
     wanted = state.chosen(noun)
-    if wanted in options and st.session_state.get(key) != wanted:
-        st.session_state[key] = wanted
-    elif st.session_state.get(key) not in options:
-        st.session_state[key] = options[0]
+    st.session_state[key] = wanted if wanted in shown else options[0]
+
+    def remember() -> None:
+        if st.session_state.get(key) in shown:
+            state.choose(noun, st.session_state[key])
+
     picked = st.selectbox(
-        label,
-        options,
-        format_func=describe,
-        key=key,
-        on_change=lambda: state.choose(noun, st.session_state.get(key)),
+        label, options, format_func=lambda o: shown.get(o, str(o)), key=key, on_change=remember
     )
-    if picked is not None:
+    if picked is not None and picked != wanted:
         state.choose(noun, picked)
     return picked
 

@@ -16,14 +16,15 @@ from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# name -> (title, icon, section): the order and grouping of the navigation
+# name -> (title, section): the order and grouping of the navigation. The icons are in style.css, because a
+# material icon given to st.Page is also fetched from the network, as the icon of the browser's tab.
 PAGES = {
-    "home": ("Home", ":material/home:", ""),
-    "data": ("Data", ":material/table_rows:", "Bring"),
-    "train": ("Train", ":material/model_training:", "Train"),
-    "runs": ("Runs", ":material/timeline:", "Train"),
-    "classify": ("Classify", ":material/category:", "Use"),
-    "attention": ("Attention", ":material/visibility:", "Understand"),
+    "home": ("Home", ""),
+    "data": ("Data", "Bring"),
+    "train": ("Train", "Train"),
+    "runs": ("Runs", "Train"),
+    "classify": ("Classify", "Use"),
+    "attention": ("Attention", "Understand"),
 }
 
 
@@ -48,9 +49,9 @@ def current_theme() -> str:
 
 def page(name: str) -> Page:
     """The page of that name, for `st.navigation`, `st.page_link` and `st.switch_page`."""
-    title, icon, _ = PAGES[name]
+    title, _ = PAGES[name]
     path = ROOT / "pages" / f"{name}.py"
-    return st.Page(path, title=title, icon=icon, url_path=name, default=name == "home")
+    return st.Page(path, title=title, url_path=name, default=name == "home")
 
 
 def go(name: str, **query: str) -> NoReturn:

@@ -95,7 +95,7 @@ def percent(share: float, digits: int = 1) -> str:
 def interval_words(value: float | Interval, low: float | None = None, high: float | None = None) -> str:
     """Shares with their interval: (0.912, 0.88, 0.937) -> “91.2 % (88.0–93.7)”. Takes an Interval as well."""
     if isinstance(value, Interval):
-        value, low, high = value.value, value.low, value.high
+        return interval_words(value.value, value.low, value.high)
     if low is None or high is None:
         return percent(value)
     return f"{percent(value)} ({100 * low:.1f}–{100 * high:.1f})"

@@ -64,13 +64,20 @@ class Delimited:
 
     def __init__(self, data: bytes, file_name: str) -> None:
         self.file_name = file_name
+        self.told: str | None = None  # the delimiter, where a first line `sep=;` tells it to Excel
+        self.escaped = False  # quotes inside cells were written with a backslash
         if b"\n" not in data:
             data = data.replace(b"\r", b"\n")  # line ends of the old Macintosh
+        if told := re.match(rb'"?sep=([^\r\n"])"?\r?\n', data):
+            self.told = told[1].decode("ascii", "replace")
+            data = data[told.end() :]
         self.data, self._return = _hide_lone_returns(data)
 
     def sniff(self, given: Reading) -> tuple[Reading, Scan]:
         """The reading with what `given` leaves open, and the scan of the whole file under it."""
-        delimiter = given.delimiter or find_delimiter(self.data, self.file_name)
+        delimiter = given.delimiter or self.told or find_delimiter(self.data, self.file_name)
+        if given.quoting is not False and b'\\"' in self.data:
+            self._double_escaped_quotes(delimiter)
         quoting, scan = find_quoting(self.data, delimiter, given.quoting)
         if not scan.rows:
             raise BadFile(f"“{self.file_name}” has only blank lines. Choose another file.")
@@ -118,11 +125,24 @@ class Delimited:
             writer.row([self._restore(cell) for cell in row] if self._return else row)
         return self._notes(reading, scan, short, long, width)
 
+    def _double_escaped_quotes(self, delimiter: str | None) -> None:
+        """Spark and MySQL write a quote inside a cell as \\" where CSV doubles it. Where that alone keeps
+        quotes from pairing up, they are doubled; every other backslash stays."""
+        if scan_rows(self.data, delimiter, True).unbalanced:
+            doubled = self.data.replace(b'\\"', b'""')
+            scan = scan_rows(doubled, delimiter, True)
+            if not scan.unbalanced and scan.regular > 0.9:
+                self.data, self.escaped = doubled, True
+
     def _restore(self, cell: str) -> str:
         return cell.replace(self._return, "\r") if self._return else cell
 
     def _notes(self, reading: Reading, scan: Scan, short: int, long: int, width: int) -> list[str]:
         notes = []
+        if self.told:
+            notes.append(f"The first line, “sep={self.told}”, names the delimiter and is not a row.")
+        if self.escaped:
+            notes.append("Quotation marks inside cells were written with a backslash, which was taken away.")
         if scan.blank:
             notes.append(f"{_lines(scan.blank)} blank and not counted as rows.")
         if short:
@@ -247,12 +267,19 @@ def _scan(data: bytes, delimiter: str | None, quoting: bool, strict: bool) -> Sc
 
 
 def _whole_rows(data: bytes, mark: bytes, width: int, spans: list[tuple[int, int]]) -> int:
-    """In how many of these spans every line has as many cells as the first row, quotes left aside."""
+    """In how many of these spans every line has as many cells as the first row, quotes left aside.
+
+    Not counted are spans with a doubled quote, which only means something inside quoted cells, and nothing
+    is where the first line quotes all its cells.
+    """
+    first = data[: data.find(b"\n")].strip()
+    if all(cell[:1] == cell[-1:] == b'"' for cell in first.split(mark)):
+        return 0
     lines = enumerate(io.BytesIO(data))
     swallowed = 0
     for start, end in spans:
-        inside = (text for number, text in lines if number >= start)
-        swallowed += all(next(inside).count(mark) == width - 1 for _ in range(end - start))
+        inside = [next(text for number, text in lines if number >= start) for start in range(start, end)]
+        swallowed += all(line.count(mark) == width - 1 and b'""' not in line for line in inside)
     return swallowed
 
 

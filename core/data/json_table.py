@@ -29,8 +29,10 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 
 
 def part_of(name: str) -> str | None:
-    """The part that a split of this name is: train, validation (valid, val, dev) or test."""
-    part = _PARTS.get(name.strip().casefold())
+    """The part that a split of this name is (train, validation, valid, val, dev, test), or that its first
+    word is (`validation_matched`)."""
+    folded = name.strip().casefold()
+    part = _PARTS.get(folded) or _PARTS.get(re.split(r"[\W_\d]", folded)[0])
     return part.value if part else None
 
 

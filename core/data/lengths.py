@@ -30,9 +30,7 @@ def token_lengths(
 
     try:
         tokenizer = Tokenizer.from_file(str(tokenizer_file))
-    except Exception as error:
-        if isinstance(error, KeyboardInterrupt | SystemExit):
-            raise
+    except Exception as error:  # noqa: BLE001 - tokenizers raises nothing narrower
         raise BadModel(
             f"The tokenizer in {Path(tokenizer_file).name} cannot be read ({error}). Choose another base model."
         ) from None

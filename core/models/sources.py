@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import BadModel, DiskFull, FinesiftError, HubNotFound, NotFound, Offline, UnsafeModel
-from core.models.catalogue import BUNDLED, bundled_folder
-
-BUNDLED_NAMES = frozenset({BUNDLED, f"sentence-transformers/{BUNDLED}"})
+from core.models.catalogue import BUNDLED_NAMES, bundled_folder
 
 # top-level files only: repositories carry ONNX, OpenVINO and TensorFlow copies in folders and beside
 _WANTED = ["model*.safetensors", "*.json", "*.txt", "*.model"]
@@ -161,9 +159,12 @@ def _cached(name: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        folder = Path(snapshot_download(name, local_files_only=True, allow_patterns=_WANTED))
+        found = snapshot_download(
+            name, local_files_only=True, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
+        )
     except (OSError, HFValidationError):
         return None
+    folder = Path(found)
     complete = (folder / "config.json").is_file() and any(folder.glob("model*.safetensors"))
     return folder if complete else None
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import BadRecipe
-from core.models.catalogue import BUNDLED
+from core.models.catalogue import BUNDLED, BUNDLED_NAMES
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 AUTOMATIC_LENGTH = 256  # tokens: the most that is taken without asking; cost grows faster than length
@@ -24,9 +24,9 @@ SHORTEST_LENGTH = 8  # tokens
 class Recipe:
     """How to train. Each field's unit stands beside it; `problems(recipe)` gathers all faults."""
 
-    epochs: float = 4.0  # passes over the training texts
+    epochs: float = 3.0  # passes over the training texts
     batch_size: int = 32  # texts per optimizer step
-    learning_rate: float = 1e-4  # peak step size of the encoder (AdamW)
+    learning_rate: float = 2e-4  # peak step size of the encoder (AdamW)
     head_learning_rate_factor: float = 10.0  # the head's rate as a multiple of the encoder's
     warmup_share: float = 0.1  # share of all steps in which the rate rises linearly, 0 to 1
     weight_decay: float = 0.01  # AdamW's decay, per step and rate; not on biases and norms
@@ -142,5 +142,34 @@ def automatic_length(lengths: np.ndarray[Any, Any], readable: int) -> int:
 
 
 def suggest(n_train: int, n_classes: int, base: str = BUNDLED) -> Recipe:
-    """A recipe that learns well without further thought. How it was measured: docs/decisions/0005-recipe.md."""
-    return Recipe()
+    """A recipe that learns well without further thought, for N training texts in C classes.
+
+    Small sets need enough optimizer steps rather than epochs, and more of them the more classes there are;
+    large sets are learnt in a few passes.
+    """
+    batch_size = 16 if n_train < 1000 else 32
+    per_epoch = max(1, math.ceil(n_train / batch_size))
+    enough = max(_STEPS, _STEPS_PER_CLASS * n_classes)
+    fewest = 3 if n_train < 50_000 else 2 if n_train < 200_000 else 1
+    epochs = min(max(fewest, math.ceil(enough / per_epoch)), _MOST_EPOCHS)
+    return Recipe(
+        epochs=float(epochs),
+        batch_size=batch_size,
+        learning_rate=_RATES.get(base, _RATE),
+        early_stopping=5 if epochs > 5 else 0,
+    )
+
+
+# Measured on the bundled encoder with a head ten times as fast, macro-F1 on validation texts of Banking77:
+# 280 texts in 7 classes 97 % after 18 steps; 84 texts in 7 classes 95 % after 24; 385 texts in 77 classes 67 %
+# after 100 steps and 77 % after 250; 9,003 texts in 77 classes 89 % after one epoch. Rates of 1e-4 and 2e-4 came
+# out alike. The rates of larger encoders are the usual ones of the literature, not measured here.
+_STEPS = 120  # optimizer steps that a small set needs
+_STEPS_PER_CLASS = 4
+_MOST_EPOCHS = 15
+_RATE = 3e-5  # for an encoder of unknown size
+_RATES = {
+    **dict.fromkeys(BUNDLED_NAMES, 2e-4),
+    "bert-base-uncased": 5e-5,
+    "distilbert-base-uncased": 5e-5,
+}

@@ -21,6 +21,8 @@ from .steps import settle
 pytestmark = pytest.mark.browser
 
 SCRIPT = """
+import time
+
 import numpy as np
 import streamlit as st
 
@@ -44,7 +46,7 @@ def remember(layer, head):
 
 asked = st.query_params
 if "slow" in asked:
-    time.sleep(0.2)
+    time.sleep(0.05)
 layer, head = st.session_state.get("place", (0, 0))
 attention_view(
     picture(int(asked.get("length", 8)), "pair" in asked),
@@ -84,7 +86,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for _ in range(600):
         assert process.poll() is None, Path(log.name).read_text()
         try:
-            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)  # noqa: S310 - our own server
+            urllib.request.urlopen(f"{url}/_stcore/health", timeout=2)
             break
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)
@@ -161,7 +163,7 @@ def test_an_answer_to_an_earlier_key_does_not_move_the_selection_back(page: Page
     head(page, 1, 1).click()
     for key in ("ArrowRight", "ArrowDown", "ArrowRight", "ArrowUp", "ArrowRight", "ArrowDown"):
         page.keyboard.press(key)
-        page.wait_for_timeout(150)  # long enough for Python to be told, too short for its answer
+        page.wait_for_timeout(130)  # Python is told of each key; its answer comes after the next one
     told(page, 1, 3)
     settle(page)
     told(page, 1, 3)

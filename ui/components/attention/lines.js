@@ -63,13 +63,12 @@ class Lines {
   // The weights worth a line, faintest first so that strong ones lie on top.
   plan() {
     const { plane, top } = this.view;
-    const least = top * FAINTEST;
-    let chosen = [];
+    const visible = plane.filter((weight) => weight >= top * FAINTEST);
+    const all = visible.length;
+    const least = all > MOST_LINES ? visible.sort()[all - MOST_LINES] : top * FAINTEST;
+    const chosen = [];
     for (let k = 0; k < plane.length; k += 1) if (plane[k] >= least) chosen.push(k);
-    chosen.sort((a, b) => plane[a] - plane[b]);
-    const all = chosen.length;
-    if (all > MOST_LINES) chosen = chosen.slice(all - MOST_LINES);
-    this.chosen = chosen;
+    this.chosen = chosen.sort((a, b) => plane[a] - plane[b]).slice(-MOST_LINES);
     this.foot.textContent =
       all > MOST_LINES
         ? `The strongest ${MOST_LINES.toLocaleString("en")} lines are drawn. Point at a token for all of its own.`

@@ -1,13 +1,17 @@
 // Colour and number: how a weight becomes a shade, a width and a figure. Knows nothing of heads or tokens.
 
 // The page's colours, read from the theme's CSS variables so that light and dark need no switch.
-function readTheme(root) {
+// The same object comes back while nothing changed.
+function readTheme(root, known) {
   const style = getComputedStyle(root);
+  const names = ["--st-background-color", "--st-chart-sequential-colors", "--st-primary-color", "--st-text-color"];
+  const sign = names.map((name) => style.getPropertyValue(name)).join("|");
+  if (known?.sign === sign) return known;
   const color = (name, fallback) => parseColor(style.getPropertyValue(name).trim() || fallback);
   const background = color("--st-background-color", "#ffffff");
   const stops = style.getPropertyValue("--st-chart-sequential-colors").split(/,(?![^(]*\))/).map(parseColor);
   const dark = luminance(background) < 0.35;
-  return { background, dark, ramp: makeRamp(stops, background), font: style.fontFamily };
+  return { sign, background, dark, ramp: makeRamp(stops, background), font: style.fontFamily };
 }
 
 // Any CSS colour to [r, g, b] 0..255, by asking the browser.

@@ -46,14 +46,14 @@ class View {
       this.hovered = null;
       this.pinned = null;
     }
-    for (const [key, plane] of packet.planes) this.keep(key, plane);
+    for (const [key, plane] of packet.planes) this.keep(key, this.planes.get(key) ?? plane);
     const modeChanged = this.mode !== packet.mode;
     this.mode = packet.mode;
     if (packet.turn >= this.turn || fresh) {
       this.turn = Math.max(this.turn, packet.turn);
       this.selection = { layer: packet.layer, head: packet.head };
     }
-    this.theme = readTheme(this.root);
+    this.theme = readTheme(this.root, this.theme);
     this.inks = packet.inks[this.theme.dark ? "dark" : "light"];
     this.root.style.setProperty("--first", this.inks[0]);
     this.root.style.setProperty("--second", this.inks[1]);
@@ -124,8 +124,9 @@ class View {
     this.find(".matrix .note").textContent = notes.matrix;
     this.find(".sides .left").textContent = notes.left;
     this.find(".sides .right").textContent = notes.right;
-    if (!plane) return;
+    if (!plane || (plane === this.plane && this.drawn === this.theme)) return;
     this.plane = plane;
+    this.drawn = this.theme;
     this.top = scaleTop(plane);
     this.lines.draw();
     this.matrix.draw();
@@ -144,6 +145,7 @@ class View {
     const width = this.root.clientWidth;
     if (!this.map || width === this.width) return;
     this.width = width;
+    this.drawn = null;
     this.heads.draw();
     this.show();
   }

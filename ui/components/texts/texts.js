@@ -32,10 +32,19 @@ function chip(item) {
   return node
 }
 
+function token(item) {
+  const node = element("span", "token", item.text)
+  node.dir = "auto"
+  return node
+}
+
+const KINDS = { chips: chip, tokens: token }
+
 export default function ({ data, parentElement }) {
   const root = parentElement.querySelector(".root")
   if (!root || !data) return
-  const chips = data.kind === "chips"
-  root.classList.toggle("chips", chips)
-  root.replaceChildren(...data.items.map((item) => (chips ? chip(item) : block(item, data.max_height))))
+  const draw = KINDS[data.kind] || ((item) => block(item, data.max_height))
+  root.classList.toggle("chips", data.kind in KINDS)
+  root.style.maxHeight = data.kind === "tokens" && data.max_height ? `${data.max_height}px` : ""
+  root.replaceChildren(...data.items.map(draw))
 }
