@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.test_jobs import WORDS, colours, write_csv
-from tests.tiny import make_tiny_bert
+from tests.tiny import tiny_bert
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -64,7 +64,7 @@ def line(folder: Path) -> Line:
 
 @pytest.fixture(scope="module")
 def base(folder: Path) -> Path:
-    return make_tiny_bert(folder / "tiny")
+    return tiny_bert(folder / "tiny")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from core.settings import read_settings
 from core.store import jobs as job_rows
 from core.training.recipe import Recipe
 from core.workspace import Workspace
-from tests.tiny import make_tiny_bert
+from tests.tiny import tiny_bert
 
 WORDS = {
     "red": ["apple", "cherry", "rose"],
@@ -34,7 +34,7 @@ LONG = Recipe(epochs=1000, batch_size=8, learning_rate=1e-3)
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_tiny_bert(tmp_path_factory.mktemp("base") / "tiny")
+    return tiny_bert(tmp_path_factory.mktemp("base") / "tiny")
 
 
 @pytest.fixture

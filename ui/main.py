@@ -31,7 +31,7 @@ def main() -> None:
     st.session_state.setdefault(state.VISITED, set()).add(page.url_path)
     try:
         with st.sidebar:
-            status.show(state.workspace())
+            status.show(state.workspace(), here=page.url_path)
         page.run()
     except FinesiftError as error:
         parts.fault(error)

@@ -68,14 +68,16 @@ def _name(workspace: Workspace, job: Job) -> str:
     return str(job.payload.get("file_name") or "")
 
 
-def show(workspace: Workspace) -> None:
-    """Draw the status; a fragment that polls while a job is open, and notices workers that died."""
+def show(workspace: Workspace, here: str) -> None:
+    """Draw the status; a fragment that polls while a job is open, and notices workers that died.
+
+    `here`: the page that is open, to which no link is needed."""
     running = bool(workspace.open_jobs())
     with st.container(key="sidebar_status", gap="small"):
-        st.fragment(_draw, run_every=1.5 if running else None)(workspace, running)
+        st.fragment(_draw, run_every=1.5 if running else None)(workspace, running, here)
 
 
-def _draw(workspace: Workspace, was_running: bool) -> None:
+def _draw(workspace: Workspace, was_running: bool, here: str) -> None:
     if was_running:
         recover(workspace)
     jobs = workspace.open_jobs()
@@ -94,12 +96,13 @@ def _draw(workspace: Workspace, was_running: bool) -> None:
     if waiting:
         st.caption(f"{counted(len(waiting), 'job')} waiting.")
     first = pulse(workspace, (active or waiting)[0])
-    st.page_link(
-        state.page(first.page),
-        label="Watch it",
-        icon=":material/monitoring:",
-        query_params={"job": first.job.id},
-    )
+    if first.page != here:
+        st.page_link(
+            state.page(first.page),
+            label="Watch it",
+            icon=":material/monitoring:",
+            query_params={"job": first.job.id},
+        )
 
 
 def time_and_device(beat: Pulse) -> list[str]:

@@ -57,7 +57,7 @@ def classify_table(
     job = _Job(classifier, table, text_column, guard)
     try:
         with disk_full_in_words(out_path), draft.open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = csv.writer(stream)  # CR LF: with LF alone, csv would not quote a CR inside a cell
             writer.writerow(job.header())
             for chunk in table.data.to_batches(max_chunksize=CHUNK):
                 columns = [column.to_pylist() for column in chunk.columns]
