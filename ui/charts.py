@@ -52,7 +52,7 @@ def learning_curves(
     figure.update_xaxes(title_text="optimizer step", rangemode="tozero")
     figure.update_yaxes(title_text="loss (nats)", rangemode="tozero", row=1, col=1)
     figure.update_yaxes(title_text="share", tickformat=".0%", range=[0, 1.02], row=1, col=2)
-    return finish(figure, theme, height=360, revision=revision)
+    return finish(figure, theme, height=360, revision=revision, legend="bottom")
 
 
 def compare_runs(
@@ -121,8 +121,10 @@ def _mark_best(figure: go.Figure, evaluations: Sequence[Evaluated], color: str) 
     )  # fmt: skip
 
 
-def smoothed(values: Sequence[float], weight: float = 0.9) -> list[float]:
-    """Exponential moving average without the pull to zero at the start (bias corrected as in Adam)."""
+def smoothed(values: Sequence[float]) -> list[float]:
+    """Exponential moving average over a fifteenth of the values, 2 to 20 of them, without the pull to zero at
+    the start (bias corrected as in Adam)."""
+    weight = 1 - 1 / max(2.0, min(20.0, len(values) / 15))
     result, mean, scale = [], 0.0, 0.0
     for value in values:
         if math.isfinite(value):
@@ -186,7 +188,7 @@ def class_balance(
     figure.update_xaxes(title_text="texts", rangemode="tozero", range=[0, max(counts, default=1) * 1.12])
     figure.update_xaxes(**count_ticks(max(counts, default=1)))
     name_axis(figure, "y", names)
-    return finish(figure, theme, height=rows_height(len(names), 24), revision="balance", legend=False)
+    return finish(figure, theme, height=rows_height(len(names), 24), revision="balance", legend=None)
 
 
 def length_histogram(lengths: Sequence[int], max_length: int | None, *, theme: str = "light") -> go.Figure:
@@ -225,7 +227,7 @@ def length_histogram(lengths: Sequence[int], max_length: int | None, *, theme: s
             )  # fmt: skip
     figure.update_xaxes(title_text="length (tokens)", range=[-width / 2, edges[last] + width])
     figure.update_yaxes(title_text="texts", **count_ticks(max(counts)))
-    return finish(figure, theme, height=300, revision="lengths", legend=False)
+    return finish(figure, theme, height=300, revision="lengths", legend=None)
 
 
 # ------------------------------------------------------------------------------------- quality
@@ -243,7 +245,7 @@ def confusion(scores: Scores, *, theme: str = "light") -> go.Figure:
             colorscale=[[i / 9, color] for i, color in enumerate(SEQUENTIAL[theme])],
             hovertemplate="%{customdata[2]:,} texts of %{customdata[0]}<br>predicted as %{customdata[1]}"
             "<br>%{z:.1%} of the true class<extra></extra>",
-            xgap=1, ygap=1, colorbar={"tickformat": ".0%", "thickness": 12, "lenmode": "pixels", "len": 220, "yanchor": "top", "y": 1, "outlinewidth": 0,
+            xgap=1, ygap=1, showscale=n > 20, colorbar={"tickformat": ".0%", "thickness": 12, "lenmode": "pixels", "len": 220, "yanchor": "top", "y": 1, "outlinewidth": 0,
                                       "title": {"text": "share of<br>true class"}},
         )
     )  # fmt: skip
@@ -254,7 +256,7 @@ def confusion(scores: Scores, *, theme: str = "light") -> go.Figure:
     name_axis(figure, "y", scores.labels, title="true class", length=short, small=n > 20)
     name_axis(figure, "x", scores.labels, title="predicted class", length=short, small=n > 20, reverse=False)
     figure.update_xaxes(tickangle=-90 if n > 8 else -35)
-    return finish(figure, theme, height=rows_height(n, cell, extra=190), revision="confusion", legend=False)
+    return finish(figure, theme, height=rows_height(n, cell, extra=190), revision="confusion", legend=None)
 
 
 def _write_counts(figure: go.Figure, scores: Scores, shares: list[list[float]], theme: str) -> None:
@@ -330,4 +332,4 @@ def probabilities(
         title_text="probability", tickformat=".0%", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1]
     )
     name_axis(figure, "y", [label for label, _ in ranked])
-    return finish(figure, theme, height=rows_height(len(ranked), 30), revision="probabilities", legend=False)
+    return finish(figure, theme, height=rows_height(len(ranked), 30), revision="probabilities", legend=None)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from core.data.table import suggest_columns
+from core.data.table import column_index, suggest_columns
 from core.errors import BadColumn, FinesiftError
 from core.records import Dataset
 from core.settings import MIB
 from core.workspace import Workspace
 from ui import parts
-from ui.bring import FILE_TYPES, Upload, try_upload
+from ui.bring import FILE_TYPES, try_upload
 from ui.reading import change_reading, wanted_reading
 from ui.words import count_words, counted, escape_markdown, shorten
 
@@ -259,15 +259,12 @@ def choose_test(
     if upload.table is None:
         parts.fault(upload.fault)
         return 0.15, None, None
-    return 0.15, upload.table, test_columns(upload, (table.columns[text], table.columns[label]), key)
+    wanted = (table.columns[text], table.columns[label])
+    return 0.15, upload.table, test_columns(upload.table, upload.name, wanted, key)
 
 
-def test_columns(upload: Upload, wanted: tuple[str, str], key: str) -> tuple[int, int]:
+def test_columns(table: Table, file_name: str, wanted: tuple[str, str], key: str) -> tuple[int, int]:
     """Text and label column of a test file: those of the same name, else a guess; changeable."""
-    from core.data.table import column_index
-
-    assert upload.table is not None  # noqa: S101 - the caller has looked
-    table = upload.table
     guess = list(suggest_columns(table))
     for i, name in enumerate(wanted):
         try:
@@ -286,5 +283,5 @@ def test_columns(upload: Upload, wanted: tuple[str, str], key: str) -> tuple[int
         )
         for i, (column, noun) in enumerate(zip(columns, ("Text", "Label"), strict=True))
     ]
-    st.caption(f"{counted(table.rows, 'test text')} in “{escape_markdown(shorten(upload.name, 60))}”.")
+    st.caption(f"{counted(table.rows, 'test text')} in “{escape_markdown(shorten(file_name, 60))}”.")
     return int(picked[0] or 0), int(picked[1] or 0)

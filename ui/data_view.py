@@ -246,8 +246,10 @@ def draw_rows(dataset: Dataset, rows: list[Row], place: int) -> Row | None:
         selection_mode="single-row",
         height=min(38 + 35 * len(rows), 560),
         column_config={
-            "Row": st.column_config.NumberColumn(width=70, format="%d"),
-            "Text": st.column_config.TextColumn(width="large"),
+            "Row": st.column_config.NumberColumn(width=60, format="%d"),
+            "Text": st.column_config.TextColumn(width=620),
+            "Label": st.column_config.TextColumn(width=150),
+            "Part": st.column_config.TextColumn(width=90),
         },
         alt=f"Rows of the data set {shorten(dataset.name, 60)}",
     )

@@ -65,25 +65,26 @@ def rows_height(rows: int, row: int, extra: int = 90) -> int:
     return extra + max(rows, 2) * row
 
 
-def finish(figure: go.Figure, theme: str, *, height: int, revision: str, legend: bool = True) -> go.Figure:
-    """The look that all figures share."""
+def finish(
+    figure: go.Figure, theme: str, *, height: int, revision: str, legend: str | None = "top"
+) -> go.Figure:
+    """The look that all figures share. `legend`: at the “top”, at the “bottom” (under titles of sub-plots), or None."""
     quiet = {"color": QUIET[theme]}
     figure.update_xaxes(automargin=True, zeroline=False, tickfont=quiet, title_font={**quiet, "size": 13})
     figure.update_yaxes(automargin=True, zeroline=False, tickfont=quiet, title_font={**quiet, "size": 13})
     figure.update_annotations(font={**quiet, "size": 13})
     figure.update_layout(
         height=height,
-        margin={"l": 8, "r": 12, "t": 34 if legend else 16, "b": 8},
+        margin={"l": 8, "r": 12, "t": 34 if legend == "bottom" else 16, "b": 8},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         uirevision=revision,
         dragmode="zoom",
         bargap=0.25,
-        showlegend=legend,
+        showlegend=legend is not None,
         legend={
             "orientation": "h",
-            "yanchor": "top",
-            "y": -0.2,
+            **({"yanchor": "top", "y": -0.2} if legend == "bottom" else {"yanchor": "bottom", "y": 1.0}),
             "xanchor": "left",
             "x": 0,
             "title": {"text": ""},

@@ -16,6 +16,7 @@ import streamlit as st  # noqa: E402
 
 from core.errors import FinesiftError  # noqa: E402
 from ui import parts, state, status  # noqa: E402
+from ui.components.theme import watch_theme  # noqa: E402
 from ui.words import escape_markdown  # noqa: E402
 
 
@@ -32,6 +33,7 @@ def main() -> None:
     try:
         with st.sidebar:
             status.show(state.workspace(), here=page.url_path)
+            watch_theme()
         page.run()
     except FinesiftError as error:
         parts.fault(error)

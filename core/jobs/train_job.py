@@ -76,6 +76,11 @@ def _leave_out(texts: Texts, forbidden: set[str]) -> None:
     texts.train = [pair for pair in texts.train if normalise(pair[0]) not in forbidden]
     texts.validation = [pair for pair in texts.validation if normalise(pair[0]) not in forbidden]
     left_out = before - len(texts.train) - len(texts.validation)
+    if left_out and not (texts.train and texts.validation):
+        raise BadData(
+            "Nearly all texts of the data set also stand in the test file, so none are left to learn from. "
+            "Choose a test file with other texts."
+        )
     if left_out:
         texts.notes.append(
             f"{left_out:,} texts that also stand in the test file were left out of training, so that it stays fair."

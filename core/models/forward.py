@@ -17,7 +17,8 @@ import numpy as np
 from core.errors import OutOfMemory
 
 CHUNK = 4096  # texts tokenised and sorted at once: bounds memory and the time without a sign of life
-BATCH_TOKENS = {"cpu": 4096, "mps": 16384, "cuda": 65536}  # tokens in one forward pass, padding included
+# tokens in one forward pass, padding included; on a CPU few enough that one pass takes seconds at most
+BATCH_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
 BATCH_TEXTS = {"cpu": 64, "mps": 128, "cuda": 512}
 
 

@@ -86,7 +86,8 @@ def _temporary(folder: Path) -> str:
 def _sweep(folder: Path) -> None:
     """Removes what a killed process left half written."""
     for old in folder.parent.glob(f"{_temporary(folder)}*"):
-        shutil.rmtree(old, ignore_errors=True)
+        if old.name.removeprefix(_temporary(folder)).isdigit():  # not those of a folder “name-2”
+            shutil.rmtree(old, ignore_errors=True)
 
 
 def _write(model: Any, tokenizer: Any, folder: Path, sidecar: dict[str, Any]) -> None:
@@ -114,7 +115,7 @@ def _publish(fresh: Path, folder: Path) -> None:
 
 def _sync(folder: Path) -> None:
     for path in folder.iterdir():
-        with path.open("rb") as stream:
+        with path.open("r+b") as stream:  # Windows syncs only what may be written
             os.fsync(stream.fileno())
     _sync_folder(folder)
 

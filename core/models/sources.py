@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -242,9 +241,7 @@ def _told(name: str, error: Exception) -> FinesiftError | None:
 
 def _is_network(error: BaseException) -> bool:
     """The client's HTTP library is not ours to name: every error class of it counts as no answer."""
-    return any(base.__module__.split(".")[0] in _HTTP_LIBRARIES for base in type(error).__mro__) or (
-        isinstance(error, OSError) and os.name == "nt" and getattr(error, "winerror", None) is not None
-    )
+    return any(base.__module__.split(".")[0] in _HTTP_LIBRARIES for base in type(error).__mro__)
 
 
 _HTTP_LIBRARIES = frozenset({"httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3"})

@@ -11,6 +11,7 @@ from typing import Any
 
 GAIN = 1.15  # times faster that bf16 has to be on a CPU
 _ROUNDS = 3
+_SECONDS = 4.0  # after which there is no third round
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,10 @@ def _measured(trial: Callable[[Any], None]) -> Precision:
     import torch
 
     best = {None: float("inf"), torch.bfloat16: float("inf")}
-    for _ in range(_ROUNDS):  # by turns, so that a busy moment of the machine hits both
+    begun = time.perf_counter()
+    for turn in range(_ROUNDS):  # by turns, so that a busy moment of the machine hits both
+        if turn >= 2 and time.perf_counter() - begun > _SECONDS:
+            break
         for dtype in best:
             start = time.perf_counter()
             trial(dtype)

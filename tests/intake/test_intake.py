@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import itertools
-import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,40 +19,13 @@ from hypothesis import strategies as st
 
 from core.data.delimited import Delimited
 from core.data.guarded import ask, open_arrow
-from core.data.intake import read_table, sniff, table_of
-from core.data.reader_process import answer
-from core.data.table import Table, column_index, suggest_columns
+from core.data.intake import read_table, sniff
+from core.data.table import column_index, suggest_columns
 from core.data.writer import TableWriter
 from core.errors import BadColumn, BadFile, TooLarge
 from core.records import Reading
-from core.settings import MIB, Settings
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", database_url="sqlite://", max_parse_bytes=1024 * MIB)
-
-
-@pytest.fixture
-def read(tmp_path: Path) -> Callable[..., Table]:
-    """Reads without the child process, which would take half a second for each of these files. The child
-    calls the same function; the tests of limits go through it."""
-    number = itertools.count()
-
-    def read(content: bytes | str, name: str = "data.csv", **reading: object) -> Table:
-        path, out = tmp_path / "upload", tmp_path / f"table-{next(number)}.arrow"
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        given = asdict(Reading(**{"format": "", **reading})) if reading else None  # type: ignore[arg-type]
-        request = {"verb": "read", "path": path, "file_name": name, "out": out, "reading": given}
-        found = answer({**request, "max_bytes": 1024 * MIB})
-        return table_of(json.loads(json.dumps(found)), out)
-
-    return read
-
-
-def rows(table: Table) -> list[tuple[str | None, ...]]:
-    return list(zip(*(c.to_pylist() for c in table.data.columns), strict=True))
-
+from core.settings import MIB
+from tests.intake.support import cells, rows, s, workbook
 
 # ------------------------------------------------------------------ nothing is renamed, dropped or retyped
 
@@ -264,203 +234,6 @@ def test_a_chosen_encoding_is_taken_and_its_failures_reported(read):
     assert any("2 places" in n for n in table.notes)
     with pytest.raises(BadFile, match="no encoding “klingon”"):
         read("text,label\na,x\n", encoding="klingon")
-
-
-# ------------------------------------------------------------------ JSON
-
-
-def test_json_keeps_numbers_as_written_and_nested_values_as_json(read):
-    found = read(
-        '[{"text":"a","n":1e5,"f":0.10,"i":12345678901234567890,"b":true,"z":null,"l":[1,{"k":"é"}]},{"text":"b"}]',
-        "data.json",
-    )
-    assert found.columns == ("text", "n", "f", "i", "b", "z", "l")
-    assert rows(found) == [
-        ("a", "1e5", "0.10", "12345678901234567890", "true", None, '[1,{"k":"é"}]'),
-        ("b", None, None, None, None, None, None),
-    ]
-
-
-def test_every_usual_shape_of_json_is_read(read):
-    expected = [("a", "x"), ("b", "y")]
-    for content in (
-        '[{"text":"a","label":"x"},{"text":"b","label":"y"}]',
-        '{"text":["a","b"],"label":["x","y"]}',
-        '{"text":{"0":"a","1":"b"},"label":{"0":"x","1":"y"}}',
-        '{"version":1,"data":[{"text":"a","label":"x"},{"text":"b","label":"y"}]}',
-        '{"text":"a","label":"x"}\n\n{"text":"b","label":"y"}\n',
-        '[["text","label"],["a","x"],["b","y"]]',
-        '{\n "text":"a",\n "label":"x"\n}\n{\n "text":"b",\n "label":"y"\n}',
-    ):
-        for name in ("data.json", "data.csv"):  # the name is only a hint
-            table = read(content, name)
-            assert table.columns == ("text", "label"), content
-            assert rows(table) == expected, content
-
-
-def test_json_with_splits_keeps_them(read):
-    table = read('{"train":[{"text":"a"}],"dev":[{"text":"b"}],"test":[{"text":"c"}]}', "data.json")
-    assert table.given_parts == ("train", "validation", "test")
-
-
-def test_json_lists_by_class_keep_the_class(read):
-    table = read('{"spam":[{"text":"a"}],"ham":[{"text":"b"},{"text":"c"}]}', "data.json")
-    assert rows(table) == [("spam", "a"), ("ham", "b"), ("ham", "c")]
-
-
-def test_lone_surrogates_and_strange_separators_in_jsonl(read):
-    lines = ['{"text":"half \\ud83d of it"}', '{"text":"whole \\ud83d\\ude00"}', '{"text":"a\u0085b\u2028c"}']
-    table = read("\n".join(lines), "data.jsonl")
-    assert table.column(0) == ["half \ufffd of it", "whole 😀", "a\u0085b\u2028c"]
-    assert any("1 cell held half of a character" in n for n in table.notes)
-
-
-def test_broken_json_is_refused_with_its_place(read):
-    with pytest.raises(BadFile, match="line 2"):
-        read('{"text":"a"}\n{"text":"b\n', "data.jsonl")
-    with pytest.raises(BadFile, match="nested too deeply"):
-        read("[" * 100_000 + "]" * 100_000, "data.json")
-
-
-def test_text_that_begins_with_a_bracket_is_still_a_table(read):
-    assert rows(read("[removed],x\n[deleted],y\n", header=False)) == [("[removed]", "x"), ("[deleted]", "y")]
-
-
-# ------------------------------------------------------------------ Parquet
-
-
-def test_parquet_values_of_all_types_become_plain_text(read, tmp_path):
-    import datetime as dt
-
-    table = pa.table(
-        {
-            "i": pa.array([5, None]),
-            "f": pa.array([0.1, 1e300]),
-            "b": pa.array([True, False]),
-            "t": pa.array([dt.datetime(2024, 5, 1, 10, 30), None], pa.timestamp("us")),
-            "d": pa.array([dt.date(2024, 5, 1), None]),
-            "l": pa.array([["a", "b"], None]),
-            "s": pa.array([{"k": 1}, {"k": None}]),
-            "c": pa.array(["x", "y"]).dictionary_encode(),
-            "u": pa.array(["NA", None], pa.large_string()),
-        }
-    )
-    pq.write_table(table, tmp_path / "t.parquet")
-    found = read((tmp_path / "t.parquet").read_bytes(), "renamed.csv")
-    assert found.columns == tuple("ifbtdlscu")
-    assert rows(found) == [
-        ("5", "0.1", "true", "2024-05-01T10:30:00", "2024-05-01", '["a","b"]', '{"k":1}', "x", "NA"),
-        (None, "1e+300", "false", None, None, None, '{"k":null}', "y", None),
-    ]
-
-
-def test_class_numbers_of_huggingface_parquet_become_names(read, tmp_path):
-    features = {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}
-    meta = {"huggingface": json.dumps({"info": {"features": features}})}
-    table = pa.table({"text": ["a", "b", "c"], "label": [1, 0, -1]}).replace_schema_metadata(meta)
-    pq.write_table(table, tmp_path / "t.parquet")
-    found = read((tmp_path / "t.parquet").read_bytes(), "t.parquet")
-    assert found.column(1) == ["pos", "neg", None]
-    assert any("“label”" in n for n in found.notes)
-
-
-def test_parquet_with_a_repeated_column_name(read, tmp_path):
-    table = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
-    pq.write_table(table, tmp_path / "t.parquet")
-    found = read((tmp_path / "t.parquet").read_bytes(), "t.parquet")
-    assert (found.columns, rows(found)) == (("text", "text"), [("a", "b")])
-
-
-# ------------------------------------------------------------------ Excel
-
-_TYPES = (
-    '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Default Extension="xml" ContentType="application/xml"/></Types>'
-)
-_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
-_OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-_RELS = "http://schemas.openxmlformats.org/package/2006/relationships"
-
-
-def workbook(path: Path, sheets: dict[str, str], hidden: str = "") -> bytes:
-    """A minimal xlsx: sheet name -> its <row> elements. Style 1 is a date."""
-    state = {name: ' state="hidden"' if name == hidden else "" for name in sheets}
-    listed = "".join(
-        f'<sheet name="{n}" sheetId="{i}" r:id="r{i}"{state[n]}/>' for i, n in enumerate(sheets, 1)
-    )
-    links = "".join(
-        f'<Relationship Id="r{i}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{i}.xml"/>'
-        for i in range(1, len(sheets) + 1)
-    )
-    links += f'<Relationship Id="rs" Type="{_OFFICE}/styles" Target="styles.xml"/>'
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("[Content_Types].xml", _TYPES)
-        top = f'<Relationship Id="r" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
-        archive.writestr("_rels/.rels", f'<Relationships xmlns="{_RELS}">{top}</Relationships>')
-        archive.writestr(
-            "xl/workbook.xml",
-            f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>',
-        )
-        archive.writestr(
-            "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_RELS}">{links}</Relationships>'
-        )
-        archive.writestr(
-            "xl/styles.xml",
-            f'<styleSheet xmlns="{_MAIN}"><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
-        )
-        for i, content in enumerate(sheets.values(), 1):
-            archive.writestr(
-                f"xl/worksheets/sheet{i}.xml",
-                f'<worksheet xmlns="{_MAIN}"><sheetData>{content}</sheetData></worksheet>',
-            )
-    return path.read_bytes()
-
-
-def cells(number: int, *values: str) -> str:
-    """A <row>; values are <c> contents made by `s` and friends, "" leaves a gap."""
-    inside = "".join(v.replace("<c", f'<c r="{chr(65 + i)}{number}"', 1) for i, v in enumerate(values) if v)
-    return f'<row r="{number}">{inside}</row>'
-
-
-def s(text: str) -> str:
-    return f'<c t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
-
-
-def test_excel_cells_of_all_types_become_plain_text(read, tmp_path):
-    content = cells(1, s("text"), s("n"), s("f"), s("d"), s("b"), s("id"))
-    content += cells(
-        2,
-        s("hello"),
-        "<c><v>5</v></c>",
-        "<c><v>2.5</v></c>",
-        '<c s="1"><v>45413</v></c>',
-        '<c t="b"><v>1</v></c>',
-        s("007"),
-    )
-    content += cells(3, "", "<c><v>-3</v></c>", "", "", '<c t="b"><v>0</v></c>', s("NA"))
-    table = read(workbook(tmp_path / "w.xlsx", {"Data": content}), "w.csv")
-    assert table.columns == ("text", "n", "f", "d", "b", "id")
-    assert table.reading.format == "excel"
-    assert rows(table) == [
-        ("hello", "5", "2.5", "2024-05-01", "TRUE", "007"),
-        (None, "-3", None, None, "FALSE", "NA"),
-    ]
-
-
-def test_excel_sheets_can_be_chosen_and_hidden_ones_come_last(read, tmp_path):
-    sheets = {
-        "Lists": cells(1, s("text")) + cells(2, s("from the hidden one")),
-        "Data": cells(1, s("text")) + cells(2, s("from data")),
-    }
-    content = workbook(tmp_path / "w.xlsx", sheets, hidden="Lists")
-    table = read(content, "w.xlsx")
-    assert (table.reading.sheet, table.column(0)) == ("Data", ["from data"])
-    assert table.reading.sheets == ("Data", "Lists")
-    assert any("“Lists”" in n for n in table.notes)
-    assert read(content, "w.xlsx", sheet="Lists").column(0) == ["from the hidden one"]
-    with pytest.raises(BadFile, match="no sheet “Other”"):
-        read(content, "w.xlsx", sheet="Other")
 
 
 # ------------------------------------------------------------------ what is refused
