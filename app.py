@@ -9,6 +9,7 @@ Knows nothing about data or models.
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
@@ -39,11 +40,18 @@ def choose_home(arguments: list[str]) -> None:
         os.environ.update(read_settings().with_home(home).environment())
 
 
+def warm_up() -> None:
+    """What the first visitor would otherwise wait for: the store, and the imports that all pages share."""
+    recover(workspace())
+    for module in ("pandas", "ui.parts", "ui.live", "ui.data_add", "ui.data_view"):
+        importlib.import_module(module)
+
+
 @asynccontextmanager
 async def lifespan(_app: st.App) -> AsyncIterator[None]:
     """Open the home folder before the first visitor comes, and pick up what an earlier server left behind."""
     try:
-        await run_in_threadpool(lambda: recover(workspace()))
+        await run_in_threadpool(warm_up)
     except FinesiftError as error:
         log.error("%s", error)  # the pages show the same sentence
     yield

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from core.data import shelf
 from core.data.prepare import Prepared, prepare
 from core.errors import BadData, DiskFull, FinesiftError, NotFound
-from core.records import Dataset, Job, Model, Row, Run
+from core.records import Dataset, Event, Job, Model, Row, Run
 from core.settings import Settings
 from core.store import Database, open_database
 from core.store import datasets as dataset_rows
@@ -219,6 +219,9 @@ class Workspace:
 
     def events_after(self, job_id: str, seq: int = -1) -> list[job_rows.StoredEvent]:
         return job_rows.events_after(self.db, job_id, seq)
+
+    def last_event(self, job_id: str, kind: str) -> Event | None:
+        return job_rows.last_event(self.db, job_id, kind)
 
     def job_folder(self, job_id: str) -> Path:
         return self.settings.jobs / job_id

@@ -13,6 +13,7 @@ from core.errors import FinesiftError
 from core.records import Job, JobState, Model, Progress
 from core.workspace import Workspace
 from ui import charts, engines, parts, state
+from ui.bring import FILE_TYPES
 from ui.colors import class_colors
 from ui.uploads import kept_upload, read_upload
 from ui.words import (
@@ -153,7 +154,7 @@ def _from_lines(workspace: Workspace, model: Model) -> None:
 def _from_file(workspace: Workspace, model: Model) -> None:
     uploaded = st.file_uploader(
         "File with a column of texts",
-        type=["csv", "tsv", "txt", "xlsx", "xls", "ods", "parquet", "json", "jsonl", "ndjson"],
+        type=FILE_TYPES,
         key="classify_file",
         max_upload_size=workspace.settings.max_file_bytes // (1024 * 1024),
     )
@@ -261,7 +262,7 @@ def _controls(workspace: Workspace, job: Job) -> None:
     if not job.state.ended:
         if st.button("Stop", key=f"stop_{job.id}", icon=":material/stop:"):
             jobs.request_stop(workspace, job.id)
-            st.rerun(scope="fragment")
+            st.rerun()
         return
     output = workspace.job_folder(job.id) / "output.csv"
     if job.state is JobState.FINISHED and output.is_file():
@@ -276,6 +277,7 @@ def _controls(workspace: Workspace, job: Job) -> None:
         )
     if st.button("Delete", key=f"delete_{job.id}", type="tertiary"):
         workspace.delete_job(job.id)
+        state.forget(job.id)
         st.rerun()
 
 

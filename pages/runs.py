@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -27,6 +29,7 @@ from ui.words import (
     when_words,
 )
 
+SIDE_BY_SIDE = 20  # classes up to which the two pictures stand beside each other
 CURVES = {"macro_f1": "Macro-F1", "accuracy": "Accuracy", "loss": "Loss"}
 
 
@@ -69,7 +72,7 @@ def _table(runs: list[Run]) -> list[Run]:
     event = st.dataframe(
         frame,
         hide_index=True,
-        key="runs_table",
+        key=f"runs_table_{abs(hash(tuple(r.id for r in runs)))}",  # ticks are places among these very runs
         on_select="rerun",
         selection_mode="multi-row",
         height=min(38 + 35 * len(runs), 320),
@@ -85,7 +88,19 @@ def _table(runs: list[Run]) -> list[Run]:
     if ticked:
         return ticked
     wanted = state.chosen(state.RUN)
-    return [next((r for r in runs if r.id == wanted), runs[0])]
+    if wanted is None:
+        _follow_newest(runs[0])
+        return runs[:1]
+    found = [run for run in runs if run.id == wanted]
+    return found or parts.gone(state.RUN)
+
+
+def _follow_newest(run: Run) -> None:
+    """Where another tab has started a run, a click that was meant for the one before it must not reach this one."""
+    before = st.session_state.get("runs_newest")
+    st.session_state["runs_newest"] = run.id
+    if before not in (None, run.id):
+        st.rerun()
 
 
 def _share(scores: Scores | None, name: str) -> str:
@@ -96,11 +111,12 @@ def _share(scores: Scores | None, name: str) -> str:
 
 
 def _one(workspace: Workspace, run: Run) -> None:
+    folder = _model_folder(workspace, run)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(width="content", gap="small"):
             parts.section(run.name)
             parts.job_state_badge(run.state, run.reason)
-        _actions(workspace, run)
+        _actions(workspace, run, folder)
     if run.state in live.OPEN:
         live.show_run(workspace, run)
         return
@@ -142,8 +158,6 @@ def _headline(run: Run) -> None:
     ]
     if summary.get("seconds") is not None:
         items.append(("Time", elapsed_words(summary["seconds"]), None))
-    if summary.get("texts_per_second") is not None:
-        items.append(("Texts a second", number_words(summary["texts_per_second"]), None))
     if summary.get("best_step") is not None and summary.get("steps") is not None:
         items.append(
             ("Best step", f"{summary['best_step']:,} of {summary['steps']:,}", "Its weights are the model.")
@@ -151,12 +165,22 @@ def _headline(run: Run) -> None:
     parts.figures(items, key="run")
 
 
-def _actions(workspace: Workspace, run: Run) -> None:
+def _model_folder(workspace: Workspace, run: Run) -> Path | None:
+    """Where the model of an ended run lies. A folder that is gone is said; the run can still be deleted."""
+    if run.model_id is None or not run.state.ended:
+        return None
+    try:
+        return workspace.find_model(run.model_id).folder
+    except FinesiftError as error:
+        parts.fault(error)
+        return None
+
+
+def _actions(workspace: Workspace, run: Run, folder: Path | None) -> None:
     with st.container(horizontal=True, width="content"):
-        if run.model_id is not None and run.state.ended:
+        if run.model_id is not None and folder is not None:
             if st.button("Classify", type="primary", key="run_classify"):
                 state.go("classify", model=run.model_id)
-            folder = workspace.find_model(run.model_id).folder
             file_name = _file_name(run.name)
             st.download_button(
                 "Download model",
@@ -186,14 +210,19 @@ def _more(workspace: Workspace, run: Run) -> None:
         parts.rename_dialog(
             run.name, lambda name: workspace.rename_run(run.id, name), key="run_rename", noun="run"
         )
-    if st.button("Delete", key="run_delete", width="stretch", disabled=not run.state.ended):
+    if st.button("Delete", key="run_delete", width="stretch"):
         parts.confirm_delete(
             run.name,
             "The run goes with its curves and figures"
             + (" and its model. Download the model first if you want to keep it." if run.model_id else "."),
-            lambda: workspace.delete_run(run.id),
+            lambda: _delete(workspace, run),
             key="run_delete",
         )
+
+
+def _delete(workspace: Workspace, run: Run) -> None:
+    workspace.delete_run(run.id)
+    state.forget(run.id, run.job_id, run.model_id)
 
 
 def _file_name(name: str) -> str:
@@ -208,7 +237,10 @@ def _file_name(name: str) -> str:
 def _scores(title: str, scores: Scores, key: str) -> None:
     parts.section(title)
     theme = state.current_theme()
-    left, right = st.columns(2, gap="large")
+    # many classes need the whole width
+    left, right = (
+        st.columns(2, gap="large") if len(scores.labels) <= SIDE_BY_SIDE else (st.container(), st.container())
+    )
     with left:
         st.caption("Confusion: true class by row, predicted by column.")
         parts.chart(
@@ -306,6 +338,7 @@ def _recipe(run: Run) -> None:
         ("validation texts", summary.get("validation_texts", "–")),
         ("device", summary.get("device", "–")),
         ("precision", summary.get("precision", "–")),
+        ("texts a second", number_words(summary.get("texts_per_second", math.nan))),
     ]
     with right:
         st.dataframe(_pairs(machine), hide_index=True, key="machine_table", alt="Data and machine")

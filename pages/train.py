@@ -8,12 +8,13 @@ from pathlib import Path
 import streamlit as st
 
 from core import jobs
-from core.errors import FinesiftError
+from core.errors import FinesiftError, NotFound
 from core.models.catalogue import CATALOGUE, base_model
 from core.records import Dataset, JobState, Run
 from core.training.recipe import Recipe, problems, suggest
 from core.workspace import Workspace
 from ui import live, parts, state
+from ui.lengths import cut_words, dataset_lengths, training_length
 from ui.words import counted, escape_markdown, interval_words
 
 LAYERS = {"all": "All layers", "last": "The last layers", "head": "Only the head"}
@@ -48,11 +49,21 @@ def _run_to_show(workspace: Workspace) -> Run | None:
     if wanted:
         try:
             return workspace.run(wanted)
-        except FinesiftError:
-            state.choose(state.JOB, None)
+        except NotFound:
+            if not _is_job(workspace, wanted):
+                parts.gone(state.JOB)
+            state.choose(state.JOB, None)  # it is a classification's
     for job in workspace.open_jobs("train"):
         return workspace.run(job.id)
     return None
+
+
+def _is_job(workspace: Workspace, job_id: str) -> bool:
+    try:
+        workspace.job(job_id)
+    except NotFound:
+        return False
+    return True
 
 
 def _after(workspace: Workspace, run: Run) -> None:
@@ -122,10 +133,10 @@ def _setup(workspace: Workspace) -> None:
             max_chars=120,
         )
         recipe = _advanced(recipe)
-    with summary:
-        _summary(dataset, recipe)
     if start:
         _start(workspace, dataset, base, recipe, name)
+    with summary:
+        _summary(workspace, dataset, recipe)
 
 
 def _pick_base() -> str:
@@ -155,7 +166,7 @@ def _describe_base(name: str) -> str:
     return f"{known.title} · {known.parameters / 1e6:.0f} million weights"
 
 
-def _summary(dataset: Dataset, recipe: Recipe) -> None:
+def _summary(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
     train, validation = dataset.parts.get("train", 0), dataset.parts.get("validation", 0)
     steps = recipe.steps(train)
     st.caption(
@@ -163,6 +174,9 @@ def _summary(dataset: Dataset, recipe: Recipe) -> None:
         f"{counted(len(dataset.labels), 'class', 'classes')} · {recipe.epochs:g} epochs, {counted(steps, 'step')}. "
         "The test part is not touched."
     )
+    lengths = dataset_lengths(workspace, dataset.id, dataset.fingerprint)
+    if lengths.size:
+        st.caption(cut_words(dataset, lengths, recipe.max_length or training_length(lengths)))
 
 
 def _advanced(recipe: Recipe) -> Recipe:

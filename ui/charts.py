@@ -51,7 +51,7 @@ def learning_curves(
     _mark_best(figure, evaluations, second)
     figure.update_xaxes(title_text="optimizer step", rangemode="tozero")
     figure.update_yaxes(title_text="loss (nats)", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(title_text="share", tickformat=".0%", range=[0, 1.02], row=1, col=2)
+    figure.update_yaxes(tickformat=".0%", range=[0, 1.02], row=1, col=2)
     return finish(figure, theme, height=360, revision=revision, legend="bottom")
 
 
@@ -222,7 +222,7 @@ def length_histogram(lengths: Sequence[int], max_length: int | None, *, theme: s
         if max_length <= top + width:
             figure.add_vline(
                 x=max_length, line={"color": SECOND[theme], "width": 1.5, "dash": "dash"},
-                annotation_text=f"cut at {max_length:,}: {share} of the texts", annotation_position="top left"
+                annotation_text=f"{share} are longer than {max_length:,}", annotation_position="top left"
                 if max_length > top / 2 else "top right",
             )  # fmt: skip
     figure.update_xaxes(title_text="length (tokens)", range=[-width / 2, edges[last] + width])
@@ -256,7 +256,10 @@ def confusion(scores: Scores, *, theme: str = "light") -> go.Figure:
     name_axis(figure, "y", scores.labels, title="true class", length=short, small=n > 20)
     name_axis(figure, "x", scores.labels, title="predicted class", length=short, small=n > 20, reverse=False)
     figure.update_xaxes(tickangle=-90 if n > 8 else -35)
-    return finish(figure, theme, height=rows_height(n, cell, extra=190), revision="confusion", legend=None)
+    if n > 20:  # names below would run into each other; they are the same as on the left, and on hover
+        figure.update_xaxes(showticklabels=False)
+    extra = 190 if n <= 20 else 60
+    return finish(figure, theme, height=rows_height(n, cell, extra=extra), revision="confusion", legend=None)
 
 
 def _write_counts(figure: go.Figure, scores: Scores, shares: list[list[float]], theme: str) -> None:

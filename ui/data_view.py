@@ -9,21 +9,17 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from core.data.lengths import token_lengths
 from core.errors import FinesiftError
-from core.models.catalogue import bundled_folder
 from core.records import Dataset, Part, Reading, Row
-from core.training.recipe import automatic_length
 from core.workspace import Workspace
 from ui import charts, parts, state
 from ui.colors import class_colors
 from ui.data_add import distinct
+from ui.lengths import SAMPLE, cut_words, dataset_lengths, training_length
 from ui.reading import reading_words
 from ui.words import count_words, counted, escape_markdown, part_words, shorten, when_words
 
 PAGE = 50  # rows on a page of the browser
-LENGTH_SAMPLE = 20_000  # texts whose tokens are counted
-READABLE = 512  # tokens that the bundled encoder can read
 ANY = ""
 FAULTS = {"without_text": "Without text", "without_label": "Without label", "duplicate": "Duplicates"}
 
@@ -61,10 +57,15 @@ def pick(workspace: Workspace) -> Dataset | None:
         parts.confirm_delete(
             dataset.name,
             f"{counted(dataset.rows, 'row')} will be gone for good. Models trained on it stay, and so do the runs.",
-            lambda: workspace.delete_dataset(dataset.id),
+            lambda: delete_dataset(workspace, dataset),
             key="data_delete_dialog",
         )
     return dataset
+
+
+def delete_dataset(workspace: Workspace, dataset: Dataset) -> None:
+    workspace.delete_dataset(dataset.id)
+    state.forget(dataset.id)
 
 
 def draw_source(dataset: Dataset) -> None:
@@ -131,7 +132,7 @@ def draw_charts(workspace: Workspace, dataset: Dataset) -> None:
         if not lengths.size:
             parts.hint("There is no text whose length could be counted.")
             return
-        cut = automatic_length(lengths, READABLE)
+        cut = training_length(lengths)
         figure = charts.length_histogram(lengths.tolist(), cut, theme=theme)
         median = int(np.median(lengths))
         parts.chart(
@@ -139,25 +140,11 @@ def draw_charts(workspace: Workspace, dataset: Dataset) -> None:
             key="data_lengths",
             alt=f"Histogram of text lengths in tokens; median {median}, longest {int(lengths.max())}",
         )
-        sampled = f" A sample of {lengths.size:,} texts." if dataset.rows > LENGTH_SAMPLE else ""
+        sampled = f" Counted on {lengths.size:,} of them." if dataset.rows > SAMPLE else ""
         st.caption(
             f"In tokens of the bundled encoder: half of the texts have at most {median:,}, the longest has "
-            f"{int(lengths.max()):,}. Training reads {cut:,} tokens of a text unless told otherwise.{sampled}"
+            f"{int(lengths.max()):,}. {cut_words(dataset, lengths, cut)}{sampled}"
         )
-
-
-@st.cache_data(show_spinner="Counting tokens …", max_entries=32)
-def dataset_lengths(_workspace: Workspace, dataset_id: str, fingerprint: str) -> np.ndarray:
-    """(M,) tokens of each text; of a large data set, stretches from all over it."""
-    total, _ = _workspace.find_rows(dataset_id, limit=1)
-    stretches = 40
-    if total <= LENGTH_SAMPLE:
-        _, rows = _workspace.find_rows(dataset_id, limit=total)
-    else:
-        size = LENGTH_SAMPLE // stretches
-        offsets = [k * (total - size) // (stretches - 1) for k in range(stretches)]
-        rows = [row for at in offsets for row in _workspace.find_rows(dataset_id, offset=at, limit=size)[1]]
-    return token_lengths([row.text for row in rows], bundled_folder() / "tokenizer.json", LENGTH_SAMPLE)
 
 
 # ------------------------------------------------------------------------------------- rows
@@ -247,7 +234,7 @@ def draw_rows(dataset: Dataset, rows: list[Row], place: int) -> Row | None:
         height=min(38 + 35 * len(rows), 560),
         column_config={
             "Row": st.column_config.NumberColumn(width=60, format="%d"),
-            "Text": st.column_config.TextColumn(width=620),
+            "Text": st.column_config.TextColumn(width=470),
             "Label": st.column_config.TextColumn(width=150),
             "Part": st.column_config.TextColumn(width=90),
         },

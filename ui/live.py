@@ -121,7 +121,7 @@ def _stop_button(workspace: Workspace, job: Job, label: str, key: str) -> None:
         except FinesiftError as error:
             parts.fault(error)
         else:
-            st.rerun(scope="fragment")
+            st.rerun()  # of the page: a click may come with a run of the whole page
 
 
 def _progress(job: Job, log: EventLog) -> None:

@@ -6,8 +6,8 @@ or uploaded reaches the screen through `escape_markdown`, a data frame, or `text
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import Any, NoReturn
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -29,6 +29,23 @@ def page_header(title: str, sentence: str, *, help_url: str | None = None) -> No
         st.title(title, anchor=False)
         guide = f" [Guide]({help_url})" if help_url else ""
         st.markdown(f"{escape_markdown(sentence)}{guide}")
+    told = st.session_state[_GONE_TOLD] = st.session_state.pop(_GONE, [])
+    for missing in told:
+        hint(missing)
+
+
+# Session keys: sentences of `gone` for the next header, and those that the last header has told.
+_GONE, _GONE_TOLD = "gone", "gone_told"
+
+
+def gone(noun: str) -> NoReturn:
+    """What this tab had chosen is not there any more. Forgets it and begins the run anew, with a sentence below
+    the header, so that a click that was meant for it reaches nothing else."""
+    word = {state.DATA: "data set", state.MODEL: "model"}.get(noun, "run")
+    state.choose(noun, None)
+    sentence = f"The {word} that was chosen here is gone: it was deleted, perhaps in another tab."
+    st.session_state[_GONE] = [*st.session_state.get(_GONE_TOLD, []), sentence]
+    st.rerun()
 
 
 def section(title: str, sentence: str | None = None) -> None:
@@ -141,14 +158,14 @@ def pick_dataset(
     workspace: Workspace, *, label: str = "Data set", key: str = "pick_dataset", labelled_only: bool = False
 ) -> Dataset | None:
     """A select box over the data sets; the choice goes with the user to other pages. None: there is none."""
-    datasets = [d for d in workspace.datasets() if d.labelled or not labelled_only]
-    by_id = {d.id: d for d in datasets}
+    everything = workspace.datasets()
+    by_id = {d.id: d for d in everything if d.labelled or not labelled_only}
 
     def describe(dataset_id: str) -> str:
         dataset = by_id[dataset_id]
         return f"{shorten(dataset.name, 60)} · {counted(dataset.rows, 'text')}"
 
-    picked = _pick(list(by_id), state.DATA, label, key, describe)
+    picked = _pick(list(by_id), state.DATA, label, key, describe, [d.id for d in everything])
     return by_id[picked] if picked else None
 
 
@@ -180,12 +197,20 @@ def pick_model(
             return f"{shorten(model.name, 60)} · {counted(len(model.labels), 'class', 'classes')} · {when_words(model.created_at)}"
         return f"{name} · not fine-tuned"
 
-    picked = _pick([*models, *bases], state.MODEL, label, key, describe)
+    picked = _pick([*models, *bases], state.MODEL, label, key, describe, [b.name for b in CATALOGUE])
     return (models.get(picked) or picked) if picked else None
 
 
-def _pick(options: list[str], noun: str, label: str, key: str, describe: Callable[[str], str]) -> str | None:
+def _pick(
+    options: list[str],
+    noun: str,
+    label: str,
+    key: str,
+    describe: Callable[[str], str],
+    elsewhere: Collection[str] = (),
+) -> str | None:
     """A select box over ids that shows their descriptions, and remembers the choice for other pages.
+    `elsewhere`: ids that another page may have chosen and that are no options here.
 
     Streamlit keeps the description, not the id, in the browser. So descriptions are made to differ, and the
     choice is laid down in each run: a renamed thing stays chosen."""
@@ -196,6 +221,8 @@ def _pick(options: list[str], noun: str, label: str, key: str, describe: Callabl
         text = describe(option)
         shown[option] = text if text not in shown.values() else f"{text} · {option[-6:]}"
     wanted = state.chosen(noun)
+    if wanted is not None and wanted not in shown and wanted not in elsewhere:
+        gone(noun)
     st.session_state[key] = wanted if wanted in shown else options[0]
 
     def remember() -> None:

@@ -89,6 +89,13 @@ def choose(noun: str, value: str | None) -> None:
         st.query_params[noun] = value
 
 
+def forget(*ids: str | None) -> None:
+    """Drop the choices of things that were just deleted."""
+    for noun in (DATA, MODEL, RUN, JOB):
+        if chosen(noun) in ids:
+            choose(noun, None)
+
+
 def say(message: str) -> None:
     """A sentence to show as a toast in the next run, also on another page."""
     st.session_state.setdefault("messages", []).append(message)

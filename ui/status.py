@@ -12,7 +12,6 @@ import streamlit as st
 from core.errors import NotFound
 from core.jobs import recover
 from core.records import Job, JobState, Progress, Started, Step
-from core.store import jobs as job_rows
 from core.workspace import Workspace
 from ui import state
 from ui.words import counted, duration_words, escape_markdown, shorten
@@ -44,15 +43,15 @@ def pulse(workspace: Workspace, job: Job) -> Pulse:
     name = _name(workspace, job)
     if job.state is JobState.QUEUED:
         return Pulse(job, title, name, page, 0.0, None, None)
-    started = job_rows.last_event(workspace.db, job.id, Started.kind)
+    started = workspace.last_event(job.id, Started.kind)
     device = started.device if isinstance(started, Started) else None
     share, remaining = 0.0, None
     if job.kind == "train":
-        step = job_rows.last_event(workspace.db, job.id, Step.kind)
+        step = workspace.last_event(job.id, Step.kind)
         if isinstance(step, Step) and isinstance(started, Started) and started.steps:
             share, remaining = step.step / started.steps, step.remaining
     else:
-        progress = job_rows.last_event(workspace.db, job.id, Progress.kind)
+        progress = workspace.last_event(job.id, Progress.kind)
         if isinstance(progress, Progress) and progress.total:
             share, remaining = progress.done / progress.total, progress.remaining
     return Pulse(job, title, name, page, min(1.0, max(0.0, share)), remaining, device)

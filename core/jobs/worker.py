@@ -134,7 +134,7 @@ def _lower_priority() -> None:
         if sys.platform == "win32":
             psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
-            os.nice(10 - os.nice(0))
+            os.nice(max(0, 15 - os.nice(0)))
     except (OSError, psutil.Error):
         pass
 
