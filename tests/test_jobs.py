@@ -317,3 +317,19 @@ def test_a_worker_that_was_just_started_is_not_started_again(
         jobs.ensure_workers(ws)
     assert len(spawned) == 1
     wait(ws, run.job_id, ended)
+
+
+def test_a_worker_that_cannot_start_fails_its_job_in_words(
+    ws: Workspace, tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = bring(ws, tmp_path, colours())
+    real = supervise.subprocess.Popen
+
+    def broken(command: list[str], **options: object) -> object:
+        return real([command[0], "-c", "raise SystemExit('no such library')"], **options)  # type: ignore[call-overload]
+
+    monkeypatch.setattr(supervise.subprocess, "Popen", broken)
+    run = jobs.submit_training(ws, dataset, str(base), QUICK)
+    job = wait(ws, run.job_id, ended, seconds=60)
+    assert job.state == JobState.FAILED
+    assert "no such library" in job.reason

@@ -23,7 +23,9 @@ from core.workspace import Workspace
 ROOT = Path(__file__).resolve().parents[2]
 LANE_NAMES = ("train", "use")
 RESTART_SECONDS = 3.0  # a started worker gets this long before another one is tried
+STARTS_TRIED = 3  # workers that may end with a fault before they have a job, until that job fails
 _started: dict[str, tuple[float, subprocess.Popen[bytes]]] = {}
+_faults: dict[str, int] = {}
 _started_lock = threading.Lock()
 
 
@@ -117,6 +119,12 @@ def _start_worker(ws: Workspace, lane: str, number: int) -> None:
             process.poll()  # reaps it when it has ended
             if process.returncode is None and time.monotonic() - started < RESTART_SECONDS:
                 return
+            _faults[key] = _faults.get(key, 0) + 1 if process.returncode else 0
+            if _faults[key] >= STARTS_TRIED:
+                _faults[key] = 0
+                del _started[key]
+                job_rows.fail_next(ws.db, lane, _start_fault(log_file(settings, lane, number)))
+                return
         lock = slot_lock(settings, lane, number)
         try:
             lock.acquire(timeout=0)
@@ -124,6 +132,19 @@ def _start_worker(ws: Workspace, lane: str, number: int) -> None:
             return
         lock.release()
         _started[key] = (time.monotonic(), _spawn(settings, lane, number))
+
+
+def _start_fault(log: Path) -> str:
+    last = ""
+    try:
+        lines = [line for line in log.read_text("utf-8", "replace").splitlines() if line.strip()]
+        last = f" Its last words: {lines[-1].strip()[:200]}" if lines else ""
+    except OSError:
+        pass
+    return (
+        f"The worker process cannot be started on this machine; {STARTS_TRIED} tries failed.{last} "
+        f"The file {log.name} in the home folder's “locks” has the details."
+    )
 
 
 def _spawn(settings: Settings, lane: str, number: int) -> subprocess.Popen[bytes]:

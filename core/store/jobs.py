@@ -190,6 +190,17 @@ def request_stop(db: Database, job_id: str) -> JobState:
     return JobState(state)
 
 
+def fail_next(db: Database, lane: str, reason: str) -> None:
+    """The lane's oldest queued job fails, because no worker can be started for it."""
+    with db.write() as connection:
+        next_up = select(func.min(T.c.number)).where(T.c.lane == lane, T.c.state == JobState.QUEUED.value)
+        connection.execute(
+            update(T)
+            .where(T.c.number == next_up.scalar_subquery(), T.c.state == JobState.QUEUED.value)
+            .values(state=JobState.FAILED.value, reason=reason, ended_at=time.time())
+        )
+
+
 def holders(db: Database) -> list[Holder]:
     """The active jobs with the processes that hold them."""
     with db.read() as connection:

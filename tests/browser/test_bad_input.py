@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -83,6 +84,12 @@ def expect_fault(page: Page, sentence: str) -> None:
     expect(page.get_by_test_id("stAlert").filter(has_text=sentence)).to_be_visible(timeout=60_000)
 
 
+def names(server: Server, what: str) -> list[str]:
+    """Of the data sets or runs in the home folder."""
+    with closing(homes.open_home(server.home)) as workspace:
+        return [thing.name for thing in getattr(workspace, what)()]
+
+
 def test_files_that_are_no_tables_are_explained_and_a_good_one_still_comes_in(
     server: Server, page: Page
 ) -> None:
@@ -137,7 +144,7 @@ def test_deleting_a_data_set_asks_first(server: Server, page: Page) -> None:
     is_usable(page)
     expect(box(page, "Data set")).not_to_have_value("short-lived · 12 texts")
     expect(page.get_by_text("that was chosen here is gone")).to_have_count(0)
-    assert "short-lived" not in {d.name for d in homes.open_home(server.home).datasets()}
+    assert "short-lived" not in names(server, "datasets")
 
 
 def test_a_run_is_renamed_and_deleted_in_dialogs(server: Server, page: Page) -> None:
@@ -157,7 +164,7 @@ def test_a_run_is_renamed_and_deleted_in_dialogs(server: Server, page: Page) -> 
     wait_for_text(page, "Deleted “**renamed** <b>run</b>”.")
     expect(page.get_by_role("heading", name="first run")).to_be_visible()
     expect(page.get_by_text("that was chosen here is gone")).to_have_count(0)
-    assert [r.name for r in homes.open_home(server.home).runs()] == ["first run"]
+    assert names(server, "runs") == ["first run"]
 
 
 def test_an_old_address_says_that_what_it_names_is_gone(server: Server, page: Page) -> None:
@@ -183,4 +190,4 @@ def test_a_hub_that_lacks_the_name_or_cannot_be_reached_is_explained(
     expect_fault(page, "cannot be reached")
     is_usable(page)
     expect(name).to_have_value("nobody/nothing-of-this-name")
-    assert KEPT in {d.name for d in homes.open_home(server.home).datasets()}
+    assert KEPT in names(server, "datasets")

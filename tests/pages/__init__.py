@@ -1,3 +1,5 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.homes", "tests.pages.screen")  # their assertions tell as much as a test's
+pytest.register_assert_rewrite(
+    "tests.homes", "tests.pages.screen"
+)  # their assertions tell as much as a test's
