@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import csv
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import ROOT, Server
 from tests.browser.steps import by_key, open_page, press, settle, wait_for_text
 
 POINTS = """() => {
@@ -89,6 +97,64 @@ def test_the_whole_tour(server: Server, page: Page, browser: Browser) -> None:
         for (let i = 0; i < d.length; i += 4) seen.add(d[i] << 16 | d[i + 1] << 8 | d[i + 2]); return seen.size; }"""
     )
     assert colours > 20, "the picture of the heads is blank"
+
+
+def test_the_downloaded_model_answers_the_same_without_finesift(
+    server: Server, page: Page, tmp_path: Path
+) -> None:
+    """After the tour: the zip of the Runs page in a plain pipeline, against the command line."""
+    open_page(page, server.url, "runs")
+    with page.expect_download(timeout=60_000) as waiting:
+        by_key(page, "run_download").locator("button").first.click()
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        archive.extractall(tmp_path)
+    (folder,) = [path.parent for path in tmp_path.rglob("config.json")]
+    texts = [
+        "Where is my parcel?",
+        "I was charged twice!",
+        "Lovely, thank you 😀",
+        "how do i reset my password",
+    ]
+    code = (
+        "import json, sys; from transformers import pipeline\n"
+        "texts = json.loads(sys.stdin.read())\n"
+        f"print(json.dumps(pipeline('text-classification', model={str(folder)!r}, top_k=None)(texts)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        input=json.dumps(texts),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    plain = json.loads(done.stdout.splitlines()[-1])
+    source = tmp_path / "texts.csv"
+    with source.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["text"], *[[text] for text in texts]])
+    model = next(path.name for path in (server.home / "models").iterdir())
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "core",
+            "--home",
+            server.home,
+            "classify",
+            model,
+            source,
+            "--out",
+            tmp_path / "out.csv",
+        ],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        for row, answer in zip(csv.DictReader(file), plain, strict=True):
+            assert row["predicted_label"] == answer[0]["label"]
+            for entry in answer:
+                assert float(row[entry["label"]]) == pytest.approx(entry["score"], abs=1e-4)
 
 
 def test_stop_keeps_a_usable_model(server: Server, page: Page) -> None:
