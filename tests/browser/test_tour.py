@@ -53,7 +53,7 @@ def test_the_whole_tour(server: Server, page: Page, browser: Browser) -> None:
     press(page, "home_sample")
     expect(by_key(page, "start_training")).to_be_visible(timeout=60_000)
 
-    start_training(page, epochs="14")
+    start_training(page, epochs="9")
     first = wait_for_points(page, 1)
     second = wait_for_points(page, first)
     assert second > first
