@@ -34,7 +34,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 KINDS = ("models", "datasets")
-MARKERS = (".gated", ".private", ".moved")
+MARKERS = (".gated", ".private", ".moved", ".pull-requests.json")
 CHUNK = 1 << 20
 
 
@@ -49,7 +49,9 @@ class Repository:
         return {
             p.relative_to(self.folder).as_posix(): p
             for p in sorted(self.folder.rglob("*"))
-            if p.is_file() and p.name not in MARKERS
+            if p.is_file()
+            and p.name not in MARKERS
+            and not p.relative_to(self.folder).parts[0].startswith(".pr-")
         }
 
     @cached_property
@@ -224,7 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._error(404, "NotFound", f"the stand-in does not know {url.path}")
 
     def _api(self, repo: Repository, rest: list[str], query: dict[str, list[str]], body: bytes) -> None:
+        if rest[:1] == ["discussions"]:
+            return self._discussions(repo)
         verb, revision = [*rest, "info", "main"][:2] if len(rest) < 2 else rest[:2]
+        repo = self._pull_request(repo, revision) or repo
         if not self._has_revision(repo, revision):
             return None
         if verb in ("info", "revision"):
@@ -244,6 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._error(404, "NotFound", f"the stand-in does not know {verb}")
 
     def _resolve(self, repo: Repository, revision: str, path: str) -> None:
+        repo = self._pull_request(repo, revision) or repo
         if not self._has_revision(repo, revision):
             return None
         if (repo.folder / ".gated").exists():
@@ -252,6 +258,30 @@ class _Handler(BaseHTTPRequestHandler):
             return self._error(404, "EntryNotFound", "Entry not found", repo)
         return self._file(repo, path)
 
+    def _discussions(self, repo: Repository) -> None:
+        """The pull requests of `.pull-requests.json`: objects with num, title, author, status."""
+        path = repo.folder / ".pull-requests.json"
+        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        shown = [
+            {
+                **entry,
+                "author": {"name": entry["author"]},
+                "createdAt": "2024-01-01T00:00:00.000Z",
+                "repo": {"name": repo.name, "type": "model"},
+                "isPullRequest": True,
+            }
+            for entry in known
+        ]
+        return self._json({"count": len(shown), "start": 0, "discussions": shown})
+
+    def _pull_request(self, repo: Repository, revision: str) -> Repository | None:
+        """The repository as pull request N would leave it: the folder `.pr-N` in it."""
+        for folder in repo.folder.glob(".pr-*"):
+            proposed = Repository(repo.kind, repo.name, folder)
+            if revision in (f"refs/pr/{folder.name.removeprefix('.pr-')}", proposed.commit):
+                return proposed
+        return None
+
     def _redirect(self, old: str, new: str) -> None:
         self.send_response(307)
         self.send_header("Location", self.path.replace(old, new, 1))
@@ -259,7 +289,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _has_revision(self, repo: Repository, revision: str) -> bool:
-        if revision in ("main", repo.commit):
+        if revision in ("main", repo.commit) or repo.folder.name.startswith(".pr-"):
             return True
         self._error(404, "RevisionNotFound", f"Invalid rev id: {revision}", repo)
         return False

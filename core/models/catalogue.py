@@ -56,7 +56,7 @@ CATALOGUE: tuple[BaseModel, ...] = (
         "DeBERTa v3 small",
         141_300_000,
         "English",
-        "Strong for its size; its Hub page has no safetensors, so it has to be converted once before use.",
+        "Strong for its size with a very large vocabulary; slower to train than it looks.",
     ),
     BaseModel(
         "answerdotai/ModernBERT-base",

@@ -21,6 +21,7 @@ from core.models.catalogue import BUNDLED_NAMES, bundled_folder
 _WANTED = ["model*.safetensors", "*.json", "*.txt", "*.model"]
 _UNWANTED = ["*/*", "model.fp16*", "model.bf16*"]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
+_CONVERSION_BOT, _CONVERSION_TITLE = "SFconvertbot", "Adding `safetensors` variant of this model"
 _HUB_SECONDS = 10.0  # until an unanswered question counts as offline
 
 
@@ -128,13 +129,9 @@ def _local(folder: Path) -> Path:
 
 
 def _from_hub(name: str) -> Path:
-    from huggingface_hub import HfApi
-
     try:
         with _hub_errors(name):
-            info = HfApi().model_info(name, timeout=_HUB_SECONDS)
-            _require_safetensors((s.rfilename for s in info.siblings or ()), f"The Hub model {name}")
-            folder = _snapshot(name)
+            folder = _snapshot(name, _revision(name))
     except Offline:
         cached = _cached(name)
         if cached is None:
@@ -144,28 +141,59 @@ def _from_hub(name: str) -> Path:
     return folder
 
 
-def _snapshot(name: str) -> Path:
+def _revision(name: str) -> str:
+    """Where the weights lie as safetensors: on the main branch, or, for an older repository, in the pull
+    request that the Hub's own conversion bot has opened there. transformers looks in the same two places.
+
+    Raises BadModel or UnsafeModel when there is neither.
+    """
+    from huggingface_hub import HfApi
+
+    api = HfApi()
+    info = api.model_info(name, timeout=_HUB_SECONDS)
+    names = [s.rfilename for s in info.siblings or ()]
+    try:
+        _require_safetensors(names, f"The Hub model {name}")
+    except UnsafeModel:
+        for request in api.get_repo_discussions(name, discussion_type="pull_request"):
+            by_the_bot = request.author == _CONVERSION_BOT and request.title == _CONVERSION_TITLE
+            if by_the_bot and request.is_pull_request and request.status == "open" and request.git_reference:
+                return request.git_reference
+        raise
+    return "main"
+
+
+def _snapshot(name: str, revision: str, offline: bool = False) -> Path:
     from huggingface_hub import snapshot_download
 
-    # the branch, not its commit: only then does the cache remember it for a day without a network
+    # a reference, not its commit: only then does the cache remember it for a day without a network
     with _without_bars():
-        return Path(snapshot_download(name, allow_patterns=_WANTED, ignore_patterns=_UNWANTED))
+        return Path(
+            snapshot_download(
+                name,
+                revision=revision,
+                local_files_only=offline,
+                allow_patterns=_WANTED,
+                ignore_patterns=_UNWANTED,
+            )
+        )
 
 
 def _cached(name: str) -> Path | None:
     """What an earlier download left on this machine."""
-    from huggingface_hub import snapshot_download
+    from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.errors import HFValidationError
 
-    try:
-        found = snapshot_download(
-            name, local_files_only=True, allow_patterns=_WANTED, ignore_patterns=_UNWANTED
-        )
-    except (OSError, HFValidationError):
-        return None
-    folder = Path(found)
-    complete = (folder / "config.json").is_file() and any(folder.glob("model*.safetensors"))
-    return folder if complete else None
+    refs = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs"
+    requests = sorted(p.relative_to(refs).as_posix() for p in refs.glob("refs/pr/*"))
+    for revision in ("main", *requests):
+        try:
+            folder = _snapshot(name, revision, offline=True)
+        except (OSError, HFValidationError):
+            continue
+        if (folder / "config.json").is_file() and any(folder.glob("model*.safetensors")):
+            return folder
+    return None
 
 
 @contextmanager

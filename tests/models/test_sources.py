@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -194,6 +195,12 @@ def hub_root(tmp_path: Path, base: Path) -> Path:
     (good / "onnx").mkdir()
     (good / "onnx" / "config.json").write_text("{}")
     put("org/old", lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"))
+    title = "Adding `safetensors` variant of this model"
+    for name, author in (("org/converted", "SFconvertbot"), ("org/forged", "somebody")):
+        folder = put(name, lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"))
+        copy_of(base, folder / ".pr-3", lambda _: None)
+        requests = [{"num": 3, "title": title, "author": author, "status": "open"}]
+        (folder / ".pull-requests.json").write_text(json.dumps(requests))
     put("org/code", edit_config(auto_map={"AutoModel": "x.Y"}))
     put("org/gated", lambda f: (f / ".gated").touch())
     put("org/private", lambda f: (f / ".private").touch())
@@ -213,6 +220,16 @@ def test_hub_model_is_downloaded_once_and_without_code_or_pickles(hub_root: Path
     assert ask_hub("org/good", hub_environment(closed_port_url(), home), tmp_path) == first
 
 
+def test_weights_that_the_conversion_bot_proposes_are_taken(hub_root: Path, tmp_path: Path) -> None:
+    home = tmp_path / "hf"
+    with HubStandIn(hub_root) as hub:
+        first = ask_hub("org/converted", hub.environment(home), tmp_path)
+    assert first.split()[0] == "folder"
+    assert "model.safetensors" in first
+    assert ".bin" not in first
+    assert ask_hub("org/converted", hub_environment(closed_port_url(), home), tmp_path) == first
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "says"),
     [
@@ -220,6 +237,7 @@ def test_hub_model_is_downloaded_once_and_without_code_or_pickles(hub_root: Path
         ("org/private", "HubNotFound", "or it is private"),
         ("org/gated", "HubNotFound", "is gated"),
         ("org/old", "UnsafeModel", "none as safetensors"),
+        ("org/forged", "UnsafeModel", "none as safetensors"),
         ("org/code", "UnsafeModel", "auto_map"),
     ],
 )
