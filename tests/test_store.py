@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
@@ -21,6 +20,8 @@ from core.store import jobs as job_rows
 from core.store import runs as run_rows
 from core.store.engine import sqlite_driver, wal_is_safe
 from core.store.migrate import HEAD, MIGRATIONS, current_revision, migrate
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -275,13 +276,9 @@ def _write_many(url: str, count: int) -> None:
 
 def test_writers_in_several_processes_lose_nothing(db: Database) -> None:
     url = str(db.engine.url)
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write_many, args=(url, 40)) for _ in range(4)]
-    for writer in writers:
-        writer.start()
-    for writer in writers:
-        writer.join()
-    assert [w.exitcode for w in writers] == [0] * 4
+    code = f"from tests.test_store import _write_many; _write_many({url!r}, 40)"
+    writers = [subprocess.Popen([sys.executable, "-c", code], cwd=ROOT) for _ in range(4)]
+    assert [writer.wait() for writer in writers] == [0] * 4
     with db.read() as connection:
         assert len(connection.execute(select(schema.jobs.c.id)).all()) == 160
         assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"

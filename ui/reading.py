@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from core.data.intake import sniff
+from core.errors import FinesiftError
 from core.records import Reading
+from ui import state
 from ui.bring import Upload
+from ui.uploads import kept_upload
 from ui.words import escape_markdown
 
 if TYPE_CHECKING:
@@ -71,10 +75,18 @@ def _detected(file: UploadedFile, upload: Upload) -> Reading | None:
     kept: tuple[str, Reading] | None = st.session_state.get("data_detected")
     if kept is not None and kept[0] == file.file_id:
         return kept[1]
-    if upload.table is None or upload.wanted is not None:
+    if upload.wanted is not None:
         return None
-    st.session_state["data_detected"] = (file.file_id, upload.table.reading)
-    return upload.table.reading
+    if upload.table is not None:
+        detected = upload.table.reading
+    else:  # it could not be read as detected; read differently it may be (a file of one line, say)
+        workspace = state.workspace()
+        try:
+            detected = sniff(kept_upload(workspace, file), file.name, workspace.settings)
+        except FinesiftError:
+            return None
+    st.session_state["data_detected"] = (file.file_id, detected)
+    return detected
 
 
 def _controls(detected: Reading, *, key: str) -> Reading:
