@@ -169,16 +169,16 @@ def _figures(log: EventLog) -> None:
         items += [
             ("Loss", number_words(last.loss), "Of the newest training steps."),
             ("Epoch", f"{last.epoch:.2f} of {started.epochs:g}", None),
-            ("Step", f"{last.step:,} of {started.steps:,}", None),
         ]
     parts.figures(items, key="live")
-    st.caption(escape_markdown(" · ".join([*_pace(last), *_machine(started)])))
+    st.caption(escape_markdown(" · ".join([*_pace(started, last), *_machine(started)])))
 
 
-def _pace(last: Step | None) -> list[str]:
+def _pace(started: Started, last: Step | None) -> list[str]:
     if last is None:
         return []
     return [
+        f"step {last.step:,} of {started.steps:,}",
         f"{number_words(last.texts_per_second)} texts a second",
         f"{elapsed_words(last.elapsed)} elapsed",
         f"{bytes_words(last.memory)} of memory",
