@@ -2,15 +2,16 @@
 
 It speaks the part of the Hub's HTTP interface that `datasets.load_dataset`,
 `huggingface_hub.snapshot_download` and `from_pretrained` use, so tests run the real client libraries
-against a real server. It knows one revision per repository (`main`, or the commit it reports) and no
-uploads, branches or Xet storage.
+against a real server. It knows `main` (or the commit it reports) and pull requests, and no uploads,
+branches or Xet storage.
 
     root/models/ORG/NAME/...      or root/models/NAME/...
     root/datasets/ORG/NAME/...    or root/datasets/NAME/...
 
 A file named `.gated` in a repository makes it gated, `.private` makes it private (the Hub then answers as
 if it did not exist), `.moved` holds the name that it has today (the Hub redirects, as from imdb to
-stanfordnlp/imdb). The client libraries read HF_ENDPOINT when they are imported, so what talks to the
+stanfordnlp/imdb). `.pull-requests.json` lists pull requests, and the folder `.pr-N` holds the files as
+number N would leave them; `.no-discussions` switches them off. The client libraries read HF_ENDPOINT when they are imported, so what talks to the
 stand-in has to be a new process:
 
     with HubStandIn(tmp_path / "hub") as hub:
@@ -34,7 +35,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 KINDS = ("models", "datasets")
-MARKERS = (".gated", ".private", ".moved", ".pull-requests.json")
+MARKERS = (".gated", ".private", ".moved", ".pull-requests.json", ".no-discussions")
 CHUNK = 1 << 20
 
 
@@ -228,6 +229,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _api(self, repo: Repository, rest: list[str], query: dict[str, list[str]], body: bytes) -> None:
         if rest[:1] == ["discussions"]:
             return self._discussions(repo)
+        if rest[:1] == ["commits"] and len(rest) == 2:
+            return self._commits(repo, rest[1])
         verb, revision = [*rest, "info", "main"][:2] if len(rest) < 2 else rest[:2]
         repo = self._pull_request(repo, revision) or repo
         if not self._has_revision(repo, revision):
@@ -259,20 +262,35 @@ class _Handler(BaseHTTPRequestHandler):
         return self._file(repo, path)
 
     def _discussions(self, repo: Repository) -> None:
-        """The pull requests of `.pull-requests.json`: objects with num, title, author, status."""
-        path = repo.folder / ".pull-requests.json"
-        known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+        if (repo.folder / ".no-discussions").exists():
+            return self._error(403, "Forbidden", "Discussions are disabled for this repo")
         shown = [
             {
+                "isPullRequest": True,
                 **entry,
                 "author": {"name": entry["author"]},
                 "createdAt": "2024-01-01T00:00:00.000Z",
                 "repo": {"name": repo.name, "type": "model"},
-                "isPullRequest": True,
             }
-            for entry in known
+            for entry in self._pull_requests(repo)
         ]
         return self._json({"count": len(shown), "start": 0, "discussions": shown})
+
+    def _commits(self, repo: Repository, revision: str) -> None:
+        """Newest first: a pull request's own commit, then the one of main that it was made on."""
+        history = [repo.commit]
+        if proposed := self._pull_request(repo, revision):
+            made_on = {f"refs/pr/{e['num']}": e.get("made_on") for e in self._pull_requests(repo)}
+            history = [proposed.commit, made_on.get(revision) or repo.commit]
+        date = "2024-01-01T00:00:00.000Z"
+        return self._json(
+            [{"id": c, "title": "", "message": "", "date": date, "authors": []} for c in history]
+        )
+
+    def _pull_requests(self, repo: Repository) -> list[dict[str, Any]]:
+        """Objects with num, title, author, status, and perhaps isPullRequest and made_on (a commit)."""
+        path = repo.folder / ".pull-requests.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
 
     def _pull_request(self, repo: Repository, revision: str) -> Repository | None:
         """The repository as pull request N would leave it: the folder `.pr-N` in it."""

@@ -10,18 +10,22 @@ import errno
 import json
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import BadModel, DiskFull, FinesiftError, HubNotFound, NotFound, Offline, UnsafeModel
 from core.models.catalogue import BUNDLED_NAMES, bundled_folder
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 # top-level files only: repositories carry ONNX, OpenVINO and TensorFlow copies in folders and beside
 _WANTED = ["model*.safetensors", "*.json", "*.txt", "*.model"]
 _UNWANTED = ["*/*", "model.fp16*", "model.bf16*"]
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9_][\w.-]*)?", re.ASCII)
 _CONVERSION_BOT, _CONVERSION_TITLE = "SFconvertbot", "Adding `safetensors` variant of this model"
+_CONVERTED = "finesift-converted"  # our reference in the Hub's cache
 _HUB_SECONDS = 10.0  # until an unanswered question counts as offline
 
 
@@ -131,7 +135,10 @@ def _local(folder: Path) -> Path:
 def _from_hub(name: str) -> Path:
     try:
         with _hub_errors(name):
-            folder = _snapshot(name, _revision(name))
+            revision = _revision(name)
+            folder = _snapshot(name, revision)
+            if revision != "main":
+                _remember(name, revision)
     except Offline:
         cached = _cached(name)
         if cached is None:
@@ -155,18 +162,39 @@ def _revision(name: str) -> str:
     try:
         _require_safetensors(names, f"The Hub model {name}")
     except UnsafeModel:
+        converted = _converted(api, name, info.sha)
+        if converted is None:
+            raise
+        return converted
+    return "main"
+
+
+def _converted(api: HfApi, name: str, main: str | None) -> str | None:
+    """The commit of the bot's open pull request that adds nothing but its one commit to `main`, so that its
+    config and tokenizer are those of `main` and its weights were converted from them. None without one.
+
+    transformers does the same by default, except that it asks for a conversion where there is none.
+    """
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+
+    try:
         for request in api.get_repo_discussions(name, discussion_type="pull_request"):
             by_the_bot = request.author == _CONVERSION_BOT and request.title == _CONVERSION_TITLE
-            if by_the_bot and request.is_pull_request and request.status == "open" and request.git_reference:
-                return request.git_reference
-        raise
-    return "main"
+            if by_the_bot and request.is_pull_request and request.status == "open":
+                history = [c.commit_id for c in api.list_repo_commits(name, revision=request.git_reference)]
+                if main is not None and history[1:2] == [main]:
+                    return history[0]
+    except HfHubHTTPError as error:
+        # a repository whose owner has switched discussions off
+        if isinstance(error, GatedRepoError) or error.response.status_code != 403:
+            raise
+    return None
 
 
 def _snapshot(name: str, revision: str, offline: bool = False) -> Path:
     from huggingface_hub import snapshot_download
 
-    # a reference, not its commit: only then does the cache remember it for a day without a network
+    # "main" by its name, not its commit: only then does the cache remember it for a day without a network
     with _without_bars():
         return Path(
             snapshot_download(
@@ -179,14 +207,26 @@ def _snapshot(name: str, revision: str, offline: bool = False) -> Path:
         )
 
 
+def _remember(name: str, commit: str) -> None:
+    """Leaves a reference to a conversion in the cache. It is our own name, because without a network nobody
+    can tell who wrote what lies under refs/pr."""
+    path = _references(name) / _CONVERTED
+    with suppress(OSError):  # a cache that cannot be written to: the model works, with a network
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(commit, encoding="utf-8")
+
+
+def _references(name: str) -> Path:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs"
+
+
 def _cached(name: str) -> Path | None:
     """What an earlier download left on this machine."""
-    from huggingface_hub.constants import HF_HUB_CACHE
     from huggingface_hub.errors import HFValidationError
 
-    refs = Path(HF_HUB_CACHE) / f"models--{name.replace('/', '--')}" / "refs"
-    requests = sorted(p.relative_to(refs).as_posix() for p in refs.glob("refs/pr/*"))
-    for revision in ("main", *requests):
+    for revision in ("main", _CONVERTED):
         try:
             folder = _snapshot(name, revision, offline=True)
         except (OSError, HFValidationError):

@@ -180,6 +180,16 @@ def ask_hub(name: str, environment: dict[str, str], cwd: Path) -> str:
     return done.stdout
 
 
+def propose(folder: Path, base: Path, other: dict[str, Any]) -> None:
+    """A pull request as the conversion bot makes it: all of main, and the weights as safetensors."""
+    proposed = copy_of(base, folder / ".pr-3", lambda _: None)
+    (proposed / "pytorch_model.bin").write_bytes(b"pickle")
+    (proposed / "modeling_x.py").write_text("raise SystemExit")
+    title = "Adding `safetensors` variant of this model"
+    request = {"num": 3, "title": title, "author": "SFconvertbot", "status": "open", **other}
+    (folder / ".pull-requests.json").write_text(json.dumps([request]))
+
+
 @pytest.fixture
 def hub_root(tmp_path: Path, base: Path) -> Path:
     root = tmp_path / "hub"
@@ -195,12 +205,17 @@ def hub_root(tmp_path: Path, base: Path) -> Path:
     (good / "onnx").mkdir()
     (good / "onnx" / "config.json").write_text("{}")
     put("org/old", lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"))
-    title = "Adding `safetensors` variant of this model"
-    for name, author in (("org/converted", "SFconvertbot"), ("org/forged", "somebody")):
-        folder = put(name, lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin"))
-        copy_of(base, folder / ".pr-3", lambda _: None)
-        requests = [{"num": 3, "title": title, "author": author, "status": "open"}]
-        (folder / ".pull-requests.json").write_text(json.dumps(requests))
+    for name, other in {
+        "org/converted": {},
+        "org/forged": {"author": "somebody"},
+        "org/retitled": {"title": "Better weights"},
+        "org/closed": {"status": "closed"},
+        "org/talk": {"isPullRequest": False},
+        "org/outdated": {"made_on": "0" * 40},
+        "org/quiet": {},
+    }.items():
+        propose(put(name, lambda f: (f / "model.safetensors").rename(f / "pytorch_model.bin")), base, other)
+    (root / "models" / "org/quiet" / ".no-discussions").touch()
     put("org/code", edit_config(auto_map={"AutoModel": "x.Y"}))
     put("org/gated", lambda f: (f / ".gated").touch())
     put("org/private", lambda f: (f / ".private").touch())
@@ -226,8 +241,36 @@ def test_weights_that_the_conversion_bot_proposes_are_taken(hub_root: Path, tmp_
         first = ask_hub("org/converted", hub.environment(home), tmp_path)
     assert first.split()[0] == "folder"
     assert "model.safetensors" in first
+    assert "tokenizer.json" in first
     assert ".bin" not in first
+    assert ".py" not in first
     assert ask_hub("org/converted", hub_environment(closed_port_url(), home), tmp_path) == first
+
+
+def test_weights_that_the_conversion_bot_proposes_load(hub_root: Path, base: Path, tmp_path: Path) -> None:
+    home = tmp_path / "hf"
+    with HubStandIn(hub_root) as hub:
+        assert ask_hub("org/converted", hub.environment(home), tmp_path).split()[0] == "folder"
+    (folder,) = (home / "hub" / "models--org--converted" / "snapshots").iterdir()
+    loaded, made = load_encoder(folder).state_dict(), load_encoder(base).state_dict()
+    assert loaded.keys() == made.keys()
+    assert all(loaded[name].equal(made[name]) for name in made)
+    text = "where is my parcel"
+    assert load_tokenizer(folder)(text)["input_ids"] == load_tokenizer(base)(text)["input_ids"]
+
+
+def test_a_pull_request_that_lies_in_the_cache_is_not_taken_for_the_bots(
+    hub_root: Path, tmp_path: Path
+) -> None:
+    home = tmp_path / "hf"
+    fetch = "from huggingface_hub import snapshot_download as s; s('org/forged', revision='refs/pr/3')"
+    with HubStandIn(hub_root) as hub:
+        subprocess.run(
+            [sys.executable, "-c", fetch], env=hub.environment(home), check=True, capture_output=True
+        )
+    assert list(home.rglob("model.safetensors"))
+    told = ask_hub("org/forged", hub_environment(closed_port_url(), home), tmp_path)
+    assert told.split()[0] == "Offline"
 
 
 @pytest.mark.parametrize(
@@ -238,6 +281,11 @@ def test_weights_that_the_conversion_bot_proposes_are_taken(hub_root: Path, tmp_
         ("org/gated", "HubNotFound", "is gated"),
         ("org/old", "UnsafeModel", "none as safetensors"),
         ("org/forged", "UnsafeModel", "none as safetensors"),
+        ("org/retitled", "UnsafeModel", "none as safetensors"),
+        ("org/closed", "UnsafeModel", "none as safetensors"),
+        ("org/talk", "UnsafeModel", "none as safetensors"),
+        ("org/outdated", "UnsafeModel", "none as safetensors"),
+        ("org/quiet", "UnsafeModel", "none as safetensors"),
         ("org/code", "UnsafeModel", "auto_map"),
     ],
 )
