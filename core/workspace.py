@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.data import shelf
 from core.data.prepare import Prepared, prepare
-from core.errors import BadData, DiskFull, FinesiftError, NotFound
+from core.errors import BadData, FinesiftError, NotFound
 from core.records import Dataset, Event, Job, Model, Row, Run
 from core.settings import Settings
 from core.store import Database, open_database
@@ -230,18 +230,6 @@ class Workspace:
         """An ended classification with its files."""
         job_rows.remove(self.db, job_id)
         shutil.rmtree(self.job_folder(job_id), ignore_errors=True)
-
-    def free_bytes(self) -> int:
-        return shutil.disk_usage(self.settings.home).free
-
-    def need_space(self, wanted: int, purpose: str) -> None:
-        """Raises DiskFull before work begins that could not be saved."""
-        free = self.free_bytes()
-        if free < wanted:
-            raise DiskFull(
-                f"{purpose} needs about {wanted / 1e6:,.0f} MB, and {free / 1e6:,.0f} MB are free. "
-                "Free some space, or choose another home folder with --home."
-            )
 
 
 def _describe(

@@ -11,7 +11,6 @@ import threading
 import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
 
 import psutil
 from filelock import Timeout
@@ -137,10 +136,3 @@ def _lower_priority() -> None:
             os.nice(max(0, 15 - os.nice(0)))
     except (OSError, psutil.Error):
         pass
-
-
-def result_of(job: Job) -> dict[str, Any]:
-    """What an ended job found. Raises FinesiftError with its reason when it did not finish."""
-    if job.state != JobState.FINISHED or job.result is None:
-        raise FinesiftError(job.reason)
-    return job.result

@@ -196,12 +196,6 @@ def load_encoder(folder: Path, attention: str | None = None) -> Any:
     return model.eval()
 
 
-def is_classifier(folder: Path) -> bool:
-    """Whether the folder's config says that it holds a classification head. Raises BadModel, UnsafeModel."""
-    architectures = check_folder(folder).get("architectures") or ()
-    return any(str(a).endswith("ForSequenceClassification") for a in architectures)
-
-
 def class_names(model: Any) -> tuple[str, ...]:
     """The C class names in the order of the logits."""
     names = {int(index): str(name) for index, name in model.config.id2label.items()}
