@@ -55,7 +55,7 @@ def _fault(error: FinesiftError) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from core import verbs
+    from core import verbs, verbs_train
 
     parser = argparse.ArgumentParser(
         prog="python -m core",
@@ -70,22 +70,29 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--label", metavar="COL", help="the label column (default: guessed)")
     p.add_argument("--name", help="the data set's name (default: the file's)")
     p.add_argument("--test", metavar="FILE", help="your own test file, in place of a held-out part")
+    p.add_argument(
+        "--label-separator",
+        metavar="SEP|none",
+        default="auto",
+        help="what stands between several labels of a text; none: each text has one label (default: guessed)",
+    )
     p.set_defaults(verb=verbs.import_file)
 
     p = add("train", help="fine-tune a base model on a data set")
     p.add_argument("dataset", metavar="DATASET", help="id or name of a data set")
-    p.add_argument(
-        "--model", metavar="NAME", help="base model: a name in the catalogue or on the Hub, or a folder"
-    )
-    p.add_argument("--epochs", type=float, metavar="N", help="passes over the training texts")
-    p.add_argument("--batch-size", type=int, metavar="N", help="texts per optimizer step")
-    p.add_argument("--learning-rate", type=float, metavar="X", help="peak rate of the encoder")
-    p.add_argument("--max-length", type=int, metavar="N", help="tokens read of a text in training")
-    p.add_argument("--layers", metavar="head|last:K|all", help="what is trained")
-    p.add_argument("--seed", type=int, metavar="N")
+    verbs_train.add_recipe_flags(p)
     p.add_argument("--test", metavar="FILE", help="your own test file, in place of the held-out part")
     p.add_argument("--name", help="the run's name")
     p.set_defaults(verb=verbs.train)
+
+    p = add("resume", help="go on with a training that was broken off, from its newest checkpoint")
+    p.add_argument("run", metavar="RUN", help="id or name of a run")
+    p.set_defaults(verb=verbs.resume)
+
+    p = add("preflight", help="before a training: how long it will take, what it needs, what to change")
+    p.add_argument("dataset", metavar="DATASET", help="id or name of a data set")
+    verbs_train.add_recipe_flags(p)
+    p.set_defaults(verb=verbs_train.preflight)
 
     p = add("evaluate", help="measure a model on a labelled file")
     p.add_argument("model", metavar="MODEL")

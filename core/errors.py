@@ -15,6 +15,8 @@ FinesiftError
 ├── OutOfMemory        the device has too little memory for this work
 ├── DiskFull           no space left in the home folder
 ├── Diverged           the loss became infinite or not a number
+├── DeviceLost         the GPU vanished or stopped working
+├── ResumeRefused      a run whose recipe, data or tokenizer changed since its checkpoint
 ├── LeaseLost          a worker that lost its job must not write any more
 └── WorkerFailed       a worker could not be started, or vanished
 """
@@ -79,6 +81,14 @@ class DiskFull(FinesiftError):
 
 
 class Diverged(FinesiftError):
+    pass
+
+
+class DeviceLost(FinesiftError):
+    pass
+
+
+class ResumeRefused(FinesiftError):
     pass
 
 

@@ -52,7 +52,13 @@ class Dataset:
     labels: dict[str, int]  # class name -> rows that carry it, most frequent first
     parts: dict[str, int]  # Part -> rows
     fingerprint: str  # SHA-256 over texts, labels and parts in order
-    source: dict[str, Any] = field(default_factory=dict)  # file or Hub name, Reading, notes
+    source: dict[str, Any] = field(default_factory=dict)  # file or Hub name, Reading, notes, label separator
+
+    @property
+    def separator(self) -> str | None:
+        """What stands between the labels of one text; None: each text has one label."""
+        found = self.source.get("label_separator")
+        return str(found) if found else None
 
     @property
     def labelled(self) -> int:
@@ -104,11 +110,20 @@ class Scores:
     accuracy: Interval  # Wilson score interval
     macro_f1: Interval  # percentile bootstrap over texts
     per_class: tuple[ClassScore, ...]
-    confusion: tuple[tuple[int, ...], ...]  # (C, C): true class by row, predicted by column
+    confusion: tuple[
+        tuple[int, ...], ...
+    ]  # (C, C): true class by row, predicted by column; () for several labels
     labels: tuple[str, ...]  # the order of both axes
+    micro_f1: Interval | None = None  # only where a text may have several labels
+
+    @property
+    def several(self) -> bool:
+        """A text may have several labels: `accuracy` is then the share of texts whose labels are all right."""
+        return self.micro_f1 is not None
 
     def brief(self) -> dict[str, float]:
-        return {"accuracy": self.accuracy.value, "macro_f1": self.macro_f1.value}
+        figures = {"accuracy": self.accuracy.value, "macro_f1": self.macro_f1.value}
+        return figures if self.micro_f1 is None else figures | {"micro_f1": self.micro_f1.value}
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -122,6 +137,7 @@ class Scores:
             per_class=tuple(ClassScore(**c) for c in data["per_class"]),
             confusion=tuple(tuple(r) for r in data["confusion"]),
             labels=tuple(data["labels"]),
+            micro_f1=None if data.get("micro_f1") is None else Interval(**data["micro_f1"]),
         )
 
 
@@ -202,6 +218,48 @@ class Model:
     info: dict[str, Any] = field(default_factory=dict)
 
 
+# --------------------------------------------------------------------------- before a run
+
+
+@dataclass(frozen=True)
+class Preflight:
+    """What a few seconds of real steps on this machine tell about a run before it starts."""
+
+    device: str  # in words: "CPU, 2 threads"
+    precision: str  # "fp32" | "bf16" | "fp16"
+    precision_note: str  # how it was chosen, a sentence
+    method: str  # "quick" | "full" | "few" | "lora"
+    method_note: str  # why, a sentence
+    parameters: int  # of encoder and head
+    trainable: int
+    train_texts: int
+    validation_texts: int
+    classes: int
+    max_length: int  # tokens per text in training
+    longer: Interval  # share of training texts with more tokens than that: cut, or read in windows
+    windows: bool  # long texts are read in windows
+    steps: int  # optimizer steps; 0 where only a head is fitted
+    evaluations: int  # passes over the validation part
+    accumulation: int  # parts that a batch has to be computed in
+    texts_per_second: float  # in training (the quick method: in reading them)
+    seconds: float  # of the whole run, evaluation and baselines included
+    seconds_low: float
+    seconds_high: float
+    memory_needed: int  # bytes, beyond what the process takes before it begins
+    memory_free: int  # bytes, of this machine or its graphics card
+    fits: bool
+    below_five: dict[str, int]  # class name -> training texts, where there are fewer than five
+    below_twenty: dict[str, int]  # the same for five to nineteen
+    advice: tuple[str, ...] = ()  # what to change, sentences
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @staticmethod
+    def from_json(data: dict[str, Any]) -> Preflight:
+        return Preflight(**data | {"longer": Interval(**data["longer"]), "advice": tuple(data["advice"])})
+
+
 # --------------------------------------------------------------------------- training events
 
 
@@ -235,6 +293,20 @@ class Started(Event):
     cut_texts: int  # training texts longer than the maximum length
     epochs: float
     steps: int  # optimizer steps in all
+    method: str = "full"  # what “auto” chose: "quick" | "full" | "few" | "lora"
+    resumed_from: int = 0  # the optimizer step of the checkpoint that the run goes on from; 0: none
+
+
+@dataclass(frozen=True)
+class FirstBatch(Event):
+    """The first batch as the model sees it: decoded, special tokens included."""
+
+    kind: ClassVar[str] = "first_batch"
+    texts: tuple[str, ...]  # some of its texts, decoded from token numbers
+    labels: tuple[str, ...]  # their classes; several of one text are joined by ", "
+    batch: int  # texts in the batch
+    width: int  # tokens per text, padding included
+    padding: float  # share of the batch that is padding, 0 to 1
 
 
 @dataclass(frozen=True)
@@ -252,6 +324,7 @@ class Step(Event):
     memory: int  # bytes: resident on CPU, allocated peak on GPU
     elapsed: float  # seconds since training started, evaluation included
     remaining: float  # estimated seconds to the end
+    device_use: float | None = None  # share of the GPU's time that is used, 0 to 1; None: not known
 
 
 @dataclass(frozen=True)
@@ -266,8 +339,35 @@ class Evaluated(Event):
     accuracy_low: float
     accuracy_high: float
     macro_f1: float
-    best: bool  # the best macro-F1 so far: this state was saved
+    best: bool  # the best macro-F1 so far: this state is kept
     elapsed: float
+    macro_f1_low: float | None = None  # percentile bootstrap, 95 %
+    macro_f1_high: float | None = None
+    # per class, in the order of the labels: (texts, right now, newly right, newly wrong since the last look)
+    classes: tuple[tuple[int, int, int, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Checkpointed(Event):
+    """A checkpoint is complete on the disk: from here a killed run goes on."""
+
+    kind: ClassVar[str] = "checkpointed"
+    step: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Rung(Event):
+    """One line of the baseline ladder: a simple method on the same texts, measured on the validation part."""
+
+    kind: ClassVar[str] = "rung"
+    name: str  # "majority" | "tfidf" | "quick" | "full" | "few" | "lora"
+    accuracy: Interval
+    macro_f1: Interval
+    seconds: float  # to learn and to measure
+    kept: bool = False  # this is the model that the run kept
+    note: str = ""  # what the method is, a sentence
 
 
 @dataclass(frozen=True)
@@ -296,16 +396,26 @@ class Finished(Event):
     texts_per_second: float  # over the whole run, evaluation left out
     device: str
     precision: str
+    method: str = "full"  # the method whose model is kept
+    # measured before the kept model learnt from the validation texts as well (Scores as JSON); None: it did not
+    validation: dict[str, Any] | None = None
 
 
 EVENT_KINDS: dict[str, type[Event]] = {
-    cls.kind: cls for cls in (Note, Started, Step, Evaluated, Progress, Finished)
+    cls.kind: cls
+    for cls in (Note, Started, FirstBatch, Step, Evaluated, Checkpointed, Rung, Progress, Finished)
 }
 
 
 def event_from_json(kind: str, data: dict[str, Any]) -> Event:
-    """The event that `to_json` was called on."""
-    return EVENT_KINDS[kind](**data)
+    """The event that `to_json` was called on; what JSON knows only as lists and objects takes its type again."""
+    if kind == Rung.kind:
+        data = data | {name: Interval(**data[name]) for name in ("accuracy", "macro_f1")}
+    return EVENT_KINDS[kind](**{name: _tuples(value) for name, value in data.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 
 # --------------------------------------------------------------------------- attention
@@ -321,3 +431,6 @@ class AttentionMap:
     special: tuple[bool, ...]  # T: True for [CLS], [SEP] and their kin
     model_name: str
     cut: int = 0  # tokens that did not fit the model's length
+    averaging: int | None = (
+        None  # the layer, from 0, that only averages all states (core.models.pooling); None: none
+    )

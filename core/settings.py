@@ -21,6 +21,7 @@ class Settings:
     max_parse_seconds: float = 120.0  # FINESIFT_MAX_PARSE_SECONDS: its wall clock
     trainings: int = 1  # FINESIFT_TRAININGS: at once on this machine
     lease_seconds: float = 30.0  # FINESIFT_LEASE_SECONDS: silence after which a worker counts as gone
+    checkpoint_seconds: float = 10.0  # FINESIFT_CHECKPOINT_SECONDS: between two checkpoints at least
     demo: bool = False  # FINESIFT_DEMO: a public demo: smaller limits
 
     @property
@@ -34,6 +35,11 @@ class Settings:
     @property
     def models(self) -> Path:
         return self.home / "models"
+
+    @property
+    def cache(self) -> Path:
+        """What can be computed again: embeddings, timings."""
+        return self.home / "cache"
 
     @property
     def jobs(self) -> Path:
@@ -57,6 +63,7 @@ class Settings:
             "FINESIFT_MAX_PARSE_SECONDS": _plain(self.max_parse_seconds),
             "FINESIFT_TRAININGS": str(self.trainings),
             "FINESIFT_LEASE_SECONDS": _plain(self.lease_seconds),
+            "FINESIFT_CHECKPOINT_SECONDS": _plain(self.checkpoint_seconds),
             "FINESIFT_DEMO": "1" if self.demo else "0",
         }
 
@@ -74,6 +81,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         max_parse_seconds=_number(env, "FINESIFT_MAX_PARSE_SECONDS", 120),
         trainings=int(_number(env, "FINESIFT_TRAININGS", 1)),
         lease_seconds=_number(env, "FINESIFT_LEASE_SECONDS", 30),
+        checkpoint_seconds=_number(env, "FINESIFT_CHECKPOINT_SECONDS", 10),
         demo=demo,
     )
 

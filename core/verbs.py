@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadColumn, BadFile, FinesiftError
-from core.records import Dataset, Evaluated, JobState, Note, Run, Started, Step
+from core.records import Dataset, Evaluated, JobState, Note, Progress, Run, Rung, Started, Step
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -36,6 +35,7 @@ def import_file(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         source={"file": path.name},
         test_table=test_table,
         test_columns=test_columns,
+        label_separator=o.label_separator,
     )
     for sentence in dataset.source.get("notes", []):
         if sentence not in table.notes:  # those were said while reading
@@ -48,43 +48,44 @@ def import_file(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         "without_label": dataset.without_label,
         "duplicates": dataset.duplicates,
         "labels": dataset.labels,
+        "label_separator": dataset.separator,
         "parts": dataset.parts,
     }
 
 
 def train(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     from core import jobs
-    from core.models.catalogue import CATALOGUE
-    from core.training.recipe import suggest
+    from core.verbs_train import base_model_from, recipe_from
 
     dataset = ws.dataset(o.dataset)
     jobs.submit.check_trainable(dataset)
-    base = o.model or CATALOGUE[0].name
-    if Path(base).is_dir():
-        base = str(Path(o.model).resolve())  # the worker has another working directory
+    base = base_model_from(o)
     test = None
     if o.test:
         test_table, path = _table(ws, o.test)
         text, label = _same_columns(test_table, *_column_names(dataset))
         test = jobs.TestFile(test_table, text, label, path.name)
-    recipe = suggest(dataset.parts.get("train", 0), len(dataset.labels), base)
-    given = {
-        "epochs": o.epochs,
-        "batch_size": o.batch_size,
-        "learning_rate": o.learning_rate,
-        "max_length": o.max_length,
-        "layers": o.layers,
-        "seed": o.seed,
-    }
-    recipe = replace(recipe, **{name: value for name, value in given.items() if value is not None})
+    recipe = recipe_from(o, dataset, base)
     run = jobs.submit_training(ws, dataset, base, recipe, name=o.name or "", test=test)
-    run = _follow(ws, run)
+    return _outcome(_follow(ws, run))
+
+
+def resume(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
+    from core import jobs
+
+    jobs.recover(ws)  # a worker that was killed a moment ago may not have been noticed yet
+    return _outcome(_follow(ws, jobs.resume(ws, ws.run(o.run))))
+
+
+def _outcome(run: Run) -> dict[str, Any]:
+    """What a training came to. Raises FinesiftError where it left no model."""
     if run.state not in (JobState.FINISHED, JobState.STOPPED) or run.model_id is None:
         raise FinesiftError(run.reason)
     return {
         "run": run.id,
         "model": run.model_id,
         "state": run.state.value,
+        "method": run.summary.get("method"),
         "validation": None if run.validation is None else run.validation.brief(),
         "test": None if run.test is None else run.test.brief(),
         "seconds": run.summary.get("seconds"),
@@ -93,8 +94,9 @@ def train(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
 
 
 def evaluate(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
+    from core.data.labels import fitting_separator
     from core.inference.classifier import Classifier
-    from core.jobs.train_job import measure
+    from core.jobs.train_job import measure, pairs_of
 
     place = ws.find_model(o.model)
     table, path = _table(ws, o.file)
@@ -108,7 +110,14 @@ def evaluate(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     ]
     if not pairs:
         raise BadFile(f"No row of “{path.name}” has both a text and a label, so there is nothing to measure.")
-    scores = measure(Classifier.load(place.folder), pairs)
+    classifier = Classifier.load(place.folder)
+    texts, cells = [t for t, _ in pairs], [c for _, c in pairs]
+    separator = (
+        fitting_separator(cells, classifier.labels, classifier.separator) if classifier.several else None
+    )
+    scores = measure(classifier, pairs_of(texts, cells, separator))
+    micro = scores.micro_f1
+    several = {} if micro is None else {"micro_f1": micro.value, "micro_f1_interval": [micro.low, micro.high]}
     return {
         "rows": scores.n,
         "skipped": table.rows - scores.n,
@@ -116,6 +125,7 @@ def evaluate(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         "accuracy_interval": [scores.accuracy.low, scores.accuracy.high],
         "macro_f1": scores.macro_f1.value,
         "macro_f1_interval": [scores.macro_f1.low, scores.macro_f1.high],
+        **several,
         "per_class": {
             c.label: {"precision": c.precision, "recall": c.recall, "f1": c.f1, "support": c.support}
             for c in scores.per_class
@@ -283,8 +293,8 @@ def _follow(ws: Workspace, run: Run) -> Run:
                     )
             for stored in ws.events_after(run.job_id, seq):
                 seq = stored.seq
-                if not isinstance(stored.event, Step) or time.monotonic() - said_at > 2.0:
-                    if isinstance(stored.event, Step):
+                if not isinstance(stored.event, Step | Progress) or time.monotonic() - said_at > 2.0:
+                    if isinstance(stored.event, Step | Progress):
                         said_at = time.monotonic()
                     _say(_in_words(stored.event))
             if job.state.ended:
@@ -304,6 +314,11 @@ def _in_words(event: object) -> str:
             return f"Training on {n:,} texts, {steps:,} steps, {device}, {precision}."
         case Step(step=step, epoch=epoch, loss=loss, texts_per_second=rate, remaining=left):
             return f"step {step}  epoch {epoch:.2f}  loss {loss:.3f}  {rate:.0f} texts/s  {left:.0f} s left"
+        case Rung(name=name, accuracy=accuracy, macro_f1=f1, kept=kept):
+            words = f"{name}: accuracy {accuracy.value:.3f}, macro-F1 {f1.value:.3f}"
+            return f"{words}{', kept' * kept}"
+        case Progress(done=done, total=total, texts_per_second=rate, remaining=left):
+            return f"read {done:,} of {total:,}  {rate:.0f} texts/s  {left:.0f} s left"
         case Evaluated(accuracy=accuracy, macro_f1=f1, loss=loss, best=best):
             return f"validation: accuracy {accuracy:.3f}, macro-F1 {f1:.3f}, loss {loss:.3f}{', best' * best}"
     return ""

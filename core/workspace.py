@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.data import shelf
+from core.data.labels import AUTO
 from core.data.prepare import Prepared, prepare
 from core.errors import BadData, FinesiftError, NotFound
 from core.records import Dataset, Event, Job, Model, Row, Run
@@ -97,10 +98,12 @@ class Workspace:
         test_share: float = 0.15,
         validation_share: float = 0.15,
         seed: int = 0,
+        label_separator: str | None = AUTO,
     ) -> Dataset:
         """Put a table on the shelf: the Arrow files first, then the row that makes them known.
 
-        `test_columns`: text and label column of `test_table`, the user's own test file."""
+        `test_columns`: text and label column of `test_table`, the user's own test file. `label_separator`: what
+        stands between several labels of a text (see `prepare`); kept in `source`."""
         text_in_test, label_in_test = test_columns or (None, None)
         prepared = prepare(
             table,
@@ -112,12 +115,15 @@ class Workspace:
             test_table=test_table,
             test_text_column=text_in_test,
             test_label_column=label_in_test,
+            label_separator=label_separator,
         )
         dataset_id = new_id("data")
         folder = self.settings.datasets / dataset_id
         try:
             shelf.save(prepared, folder)
             details = {**(source or {}), "reading": asdict(table.reading), "notes": list(prepared.notes)}
+            if prepared.separator is not None:
+                details["label_separator"] = prepared.separator
             return dataset_rows.add(
                 self.db, _describe(dataset_id, name, table, prepared, text_column, label_column, details)
             )
@@ -147,6 +153,7 @@ class Workspace:
         fault: str | None = None,
         offset: int = 0,
         limit: int = 50,
+        separator: str | None = None,
     ) -> tuple[int, list[Row]]:
         """Rows that match, a page of them, and how many there are in all."""
         return shelf.find_rows(
@@ -157,6 +164,7 @@ class Workspace:
             fault=fault,
             offset=offset,
             limit=limit,
+            separator=separator,
         )
 
     def part_texts(self, dataset_id: str, part: str) -> tuple[list[int], list[str], list[str]]:

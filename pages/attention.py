@@ -85,6 +85,7 @@ def _view(picture: Picture, trained: bool, text: str, pair: str | None) -> None:
     attention_view(picture, key="attention_view", mode=mode, layer=layer, head=head, on_select=_go_to)
     _address(layer, head)
     _caption(picture, trained, text, pair)
+    _averaging(picture)
     _download(picture)
 
 
@@ -160,6 +161,16 @@ def _caption(picture: Picture, trained: bool, text: str, pair: str | None) -> No
         "read with eager attention and not recomputed. Attention shows where a head reads; "
         "it is not by itself an explanation of an answer."
     )
+
+
+def _averaging(picture: Picture) -> None:
+    """The layer that Finesift put behind the model's own is named as what it is."""
+    at = picture.attention.averaging
+    if at is not None:
+        parts.hint(
+            f"Layer {at + 1} is no learnt layer: Finesift added it to average the states of all tokens (mean "
+            "pooling), so each of its heads attends to all tokens alike."
+        )
 
 
 def _npz(picture: Picture) -> bytes:

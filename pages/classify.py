@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -87,16 +88,29 @@ def _answer(workspace: Workspace, model: Model, text: str) -> None:
     labels = list(classifier.labels)
     theme = state.current_theme()
     colors = class_colors(labels, theme)
-    best = int(probabilities.argmax())
+    chosen = np.flatnonzero(classifier.chosen(probabilities[None])[0])
+    ranked = sorted((int(c) for c in chosen), key=lambda c: -probabilities[c])
     left, right = st.columns([3, 2], gap="large")
     with left:
         st.caption("The model says")
-        parts.class_chip(labels[best], colors[labels[best]], "answer", percent(float(probabilities[best])))
+        if ranked:
+            parts.class_chips(
+                [(labels[c], colors[labels[c]], percent(float(probabilities[c]))) for c in ranked], "answer"
+            )
+        else:
+            parts.hint("No label: none of the probabilities reaches its threshold.")
+        limits = None if classifier.thresholds is None else classifier.thresholds.tolist()
         parts.chart(
-            charts.probabilities(labels, probabilities.tolist(), top=20, colors=colors, theme=theme),
+            charts.probabilities(
+                labels, probabilities.tolist(), top=20, thresholds=limits, colors=colors, theme=theme
+            ),
             key="answer_bars",
-            alt=f"Probabilities of the classes, {labels[best]} first",
+            alt=f"Probabilities of the classes, {labels[int(probabilities.argmax())]} the highest",
         )
+        if limits is not None:
+            st.caption(
+                "The mark across each bar is the label's threshold: from there on the text gets the label."
+            )
         if len(labels) > 20:
             st.caption(f"The 20 most likely of {len(labels)} classes.")
     with right:
@@ -114,13 +128,15 @@ def _answer(workspace: Workspace, model: Model, text: str) -> None:
                         "Class": labels,
                         "Logit": [f"{value:.4f}" for value in logits],
                         "Probability": [f"{value:.6f}" for value in probabilities],
+                        **({} if limits is None else {"Threshold": [f"{value:.4f}" for value in limits]}),
                     }
                 ),
                 hide_index=True,
                 key="answer_logit_table",
-                alt="The model's raw outputs and their softmax",
+                alt="The model's raw outputs and their probabilities",
             )
-            st.caption("The model's raw outputs; their softmax gives the probabilities.")
+            how = "the sigmoid of each" if classifier.several else "their softmax"
+            st.caption(f"The model's raw outputs; {how} gives the probabilities.")
 
 
 # ------------------------------------------------------------------------------------- many texts

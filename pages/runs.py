@@ -13,10 +13,11 @@ import streamlit as st
 from core import jobs
 from core.errors import FinesiftError
 from core.models.archive import zip_folder
-from core.records import Evaluated, Part, Run, Scores, Step
+from core.records import Part, Run, Scores
 from core.training.recipe import Recipe
 from core.workspace import Workspace
-from ui import charts, live, parts, state
+from ui import charts, curves, ladder, live, parts, resume, state
+from ui.events import EventLog, event_log
 from ui.words import (
     counted,
     elapsed_words,
@@ -121,17 +122,13 @@ def _one(workspace: Workspace, run: Run) -> None:
         live.show_run(workspace, run)
         return
     st.caption(escape_markdown(run.reason))
-    events = workspace.events_after(run.job_id)
-    steps = [e.event for e in events if isinstance(e.event, Step)]
-    evaluations = [e.event for e in events if isinstance(e.event, Evaluated)]
+    resume.refusal(workspace, run, key="run")
+    log = event_log(workspace, run.job_id)
     if run.validation is not None:
         _headline(run)
-    if steps or evaluations:
-        parts.chart(
-            charts.learning_curves(steps, evaluations, theme=state.current_theme(), revision=run.id),
-            key="run_curves",
-            alt=f"Loss and validation quality over {counted(len(steps), 'step')}",
-        )
+    several = run.validation is not None and run.validation.several
+    ladder.show(ladder.rungs_of(run, log.rungs), several=several, key="run")
+    live.show_curves(workspace, run, log, key="run")
     if run.validation is not None:
         _scores("On the validation part", run.validation, "validation")
     elif run.model_id is not None:
@@ -144,11 +141,12 @@ def _one(workspace: Workspace, run: Run) -> None:
 def _headline(run: Run) -> None:
     assert run.validation is not None  # noqa: S101  for the type checker; the caller asked
     scores, summary = run.validation, run.summary
+    several = "The share of texts whose labels are all right. " if scores.several else ""
     items: list[tuple[str, str, str | None]] = [
         (
-            "Accuracy",
+            "All labels right" if scores.several else "Accuracy",
             interval_words(scores.accuracy),
-            "On the validation part, with its 95 % interval (Wilson).",
+            f"{several}On the validation part, with its 95 % interval (Wilson).",
         ),
         (
             "Macro-F1",
@@ -156,9 +154,12 @@ def _headline(run: Run) -> None:
             "Mean over the classes, with its 95 % interval (bootstrap).",
         ),
     ]
+    if scores.micro_f1 is not None:
+        help_text = "All labels of all texts counted together, with its 95 % interval (bootstrap)."
+        items.append(("Micro-F1", interval_words(scores.micro_f1), help_text))
     if summary.get("seconds") is not None:
         items.append(("Time", elapsed_words(summary["seconds"]), None))
-    if summary.get("best_step") is not None and summary.get("steps") is not None:
+    if summary.get("best_step") is not None and summary.get("steps"):
         items.append(
             ("Best step", f"{summary['best_step']:,} of {summary['steps']:,}", "Its weights are the model.")
         )
@@ -177,9 +178,12 @@ def _model_folder(workspace: Workspace, run: Run) -> Path | None:
 
 
 def _actions(workspace: Workspace, run: Run, folder: Path | None) -> None:
+    step = resume.checkpoint_step(workspace, run)
     with st.container(horizontal=True, width="content"):
+        resume.button(workspace, run, step, key="run")
         if run.model_id is not None and folder is not None:
-            if st.button("Classify", type="primary", key="run_classify"):
+            main_action = "primary" if step is None else "secondary"
+            if st.button("Classify", type=main_action, key="run_classify"):  # type: ignore[arg-type]
                 state.go("classify", model=run.model_id)
             file_name = _file_name(run.name)
             st.download_button(
@@ -237,6 +241,9 @@ def _file_name(name: str) -> str:
 def _scores(title: str, scores: Scores, key: str) -> None:
     parts.section(title)
     theme = state.current_theme()
+    if scores.several:
+        _scores_of_labels(scores, key, theme)
+        return
     # many classes need the whole width
     left, right = (
         st.columns(2, gap="large") if len(scores.labels) <= SIDE_BY_SIDE else (st.container(), st.container())
@@ -259,6 +266,23 @@ def _scores(title: str, scores: Scores, key: str) -> None:
         )
 
 
+def _scores_of_labels(scores: Scores, key: str, theme: str) -> None:
+    """Several labels a text: there is no one wrong class that a text was taken for, so no confusion matrix."""
+    assert scores.micro_f1 is not None  # noqa: S101  for the type checker; the caller asked
+    st.caption(
+        f"All labels right: {interval_words(scores.accuracy)} of the texts. Macro-F1, the mean over the labels: "
+        f"{interval_words(scores.macro_f1)}. Micro-F1, all labels together: {interval_words(scores.micro_f1)}."
+    )
+    st.caption("Each label: recall with its 95 % interval, and F1.")
+    parts.chart(
+        charts.per_class(scores, theme=theme), key=f"{key}_classes", alt="Recall and F1 of each label"
+    )
+    with st.expander("The figures of each label", key=f"{key}_figures"):
+        st.dataframe(
+            _class_table(scores), hide_index=True, key=f"{key}_table", alt="Precision, recall and F1 by label"
+        )
+
+
 def _class_table(scores: Scores) -> pd.DataFrame:
     return pd.DataFrame(
         {
@@ -278,7 +302,8 @@ def _test(workspace: Workspace, run: Run) -> None:
         return
     if run.test is not None:
         source = "your own test file" if run.test_source == "file" else "the held-out test part"
-        _scores(f"On {source}: {interval_words(run.test.accuracy)} right", run.test, "test")
+        what = "with all labels right" if run.test.several else "right"
+        _scores(f"On {source}: {interval_words(run.test.accuracy)} {what}", run.test, "test")
         st.caption(
             f"{counted(run.test.n, 'text')}. Looked at {counted(run.test_looks, 'time')}: "
             "each look that leads to a change makes this figure a little less honest."
@@ -361,12 +386,13 @@ def _compare(workspace: Workspace, runs: list[Run]) -> None:
         format_func=lambda name: CURVES[name],
         key="compare_figure",
     )
-    curves = []
+    drawn = []
     for run in runs:
-        events = workspace.events_after(run.job_id)
-        curves.append((run.name, [e.event for e in events if isinstance(e.event, Evaluated)]))
+        log = EventLog(run.job_id)
+        log.read(workspace)
+        drawn.append((run.name, log.evaluations))
     parts.chart(
-        charts.compare_runs(curves, figure_of=str(figure), theme=state.current_theme()),
+        curves.compare_runs(drawn, figure_of=str(figure), theme=state.current_theme()),
         key="compare_curves",
         alt=f"Validation curves of {counted(len(runs), 'run')}",
     )

@@ -10,14 +10,13 @@ import streamlit as st
 from core import jobs
 from core.errors import FinesiftError, NotFound
 from core.models.catalogue import CATALOGUE, base_model
-from core.records import Dataset, JobState, Run
-from core.training.recipe import Recipe, problems, suggest
+from core.records import Dataset, Run
+from core.training.recipe import Recipe, suggest
 from core.workspace import Workspace
-from ui import live, parts, state
+from ui import ladder, live, parts, preflight, recipe_form, resume, state
+from ui.events import event_log
 from ui.lengths import cut_words, dataset_lengths, training_length
 from ui.words import counted, escape_markdown, interval_words
-
-LAYERS = {"all": "All layers", "last": "The last layers", "head": "Only the head"}
 
 
 def main() -> None:
@@ -26,7 +25,8 @@ def main() -> None:
     run = _run_to_show(workspace)
     if run is not None:
         live.show_run(workspace, run)
-        _after(workspace, run)
+        if run.state.ended:
+            _after(workspace, run)
     if not workspace.datasets():
         parts.empty_state(
             "No texts yet",
@@ -67,30 +67,35 @@ def _is_job(workspace: Workspace, job_id: str) -> bool:
 
 
 def _after(workspace: Workspace, run: Run) -> None:
-    """What to do with a run that has ended."""
-    if not run.state.ended:
-        return
-    if run.validation is not None:
-        scores = run.validation
+    """What to do with a run that has ended, and what it has shown."""
+    step = resume.checkpoint_step(workspace, run)
+    scores = run.validation
+    if scores is not None:
+        right = "with all labels right" if scores.several else "right"
         st.markdown(
-            f"**{interval_words(scores.accuracy)}** of {counted(scores.n, 'validation text')} right, "
+            f"**{interval_words(scores.accuracy)}** of {counted(scores.n, 'validation text')} {right}, "
             f"macro-F1 {interval_words(scores.macro_f1)}."
         )
     elif run.model_id is not None:
         parts.hint("The best model so far was kept. Measure it on the Runs page.")
     with st.container(horizontal=True):
+        resume.button(workspace, run, step, key="train")
         if run.model_id is not None:
-            if st.button("Classify texts", type="primary", key="to_classify"):
+            main_action = "primary" if step is None else "secondary"
+            if st.button("Classify texts", type=main_action, key="to_classify"):  # type: ignore[arg-type]
                 state.go("classify", model=run.model_id)
             if st.button("See its attention", key="to_attention"):
                 state.go("attention", model=run.model_id)
         if st.button("Look at the run", key="to_run"):
             state.go("runs", run=run.id)
-        if run.state in (JobState.FAILED, JobState.INTERRUPTED, JobState.STOPPED):
+        if run.state in resume.BROKEN_OFF:
             _run_again(workspace, run)
         if st.button("New run", key="new_run"):
             state.choose(state.JOB, None)
             st.rerun()
+    resume.refusal(workspace, run, key="train")
+    rungs = ladder.rungs_of(run, event_log(workspace, run.job_id).rungs)
+    ladder.show(rungs, several=scores is not None and scores.several, key="train")
 
 
 def _run_again(workspace: Workspace, run: Run) -> None:
@@ -115,7 +120,7 @@ def _setup(workspace: Workspace) -> None:
         base = _pick_base()
     if dataset is None:
         return
-    recipe = suggest(dataset.parts.get("train", 0), len(dataset.labels), base)
+    train, classes = dataset.parts.get("train", 0), len(dataset.labels)
     try:
         jobs.submit.check_trainable(dataset)
     except FinesiftError as error:
@@ -123,8 +128,18 @@ def _setup(workspace: Workspace) -> None:
         if st.button("Go to the data", key="train_to_data"):
             state.go("data", data=dataset.id)
         return
+    known = base_model(base)
+    method, trains = recipe_form.pick_method(
+        train, classes, several=dataset.separator is not None, parameters=known.parameters if known else 0
+    )
+    recipe = replace(suggest(train, classes, base), method=method)
     summary = st.container()
-    start = st.button("Start training", type="primary", key="start_training", icon=":material/play_arrow:")
+    with st.container(horizontal=True):
+        start = st.button(
+            "Start training", type="primary", key="start_training", icon=":material/play_arrow:"
+        )
+        check = st.container(width="content")
+    found = st.container()
     with st.expander("Advanced", expanded=False, key="train_advanced"):
         name = st.text_input(
             "Name of the run",
@@ -132,11 +147,15 @@ def _setup(workspace: Workspace) -> None:
             placeholder=f"{dataset.name}, {base.split('/')[-1]}",
             max_chars=120,
         )
-        recipe = _advanced(recipe)
+        recipe = recipe_form.advanced(recipe, trains)
     if start:
         _start(workspace, dataset, base, recipe, name)
     with summary:
-        _summary(workspace, dataset, recipe)
+        _summary(workspace, dataset, recipe, trains)
+    with check:
+        preflight.check_button(workspace, dataset, base, recipe)
+    with found:
+        preflight.panel(workspace, dataset, base, recipe)
 
 
 def _pick_base() -> str:
@@ -166,136 +185,23 @@ def _describe_base(name: str) -> str:
     return f"{known.title} · {known.parameters / 1e6:.0f} million weights"
 
 
-def _summary(workspace: Workspace, dataset: Dataset, recipe: Recipe) -> None:
+def _summary(workspace: Workspace, dataset: Dataset, recipe: Recipe, method: str) -> None:
     train, validation = dataset.parts.get("train", 0), dataset.parts.get("validation", 0)
-    steps = recipe.steps(train)
+    passes = f" · {recipe.epochs:g} epochs, {counted(recipe.steps(train), 'step')}"
     st.caption(
         f"{counted(train, 'text')} to learn from, {counted(validation, 'text')} to check on, "
-        f"{counted(len(dataset.labels), 'class', 'classes')} · {recipe.epochs:g} epochs, {counted(steps, 'step')}. "
-        "The test part is not touched."
+        f"{_labels_words(dataset)}{passes if method in ('full', 'lora') else ''}. The test part is not touched."
     )
     lengths = dataset_lengths(workspace, dataset.id, dataset.fingerprint)
     if lengths.size:
-        st.caption(cut_words(dataset, lengths, recipe.max_length or training_length(lengths)))
+        length = recipe.max_length or training_length(lengths)
+        st.caption(cut_words(dataset, lengths, length, windows=recipe.windows))
 
 
-def _advanced(recipe: Recipe) -> Recipe:
-    """The settings with their units; what is not changed stays as suggested."""
-    one, two, three = st.columns(3, gap="large")
-    with one:
-        epochs = st.number_input(
-            "Epochs",
-            0.1,
-            1000.0,
-            recipe.epochs,
-            1.0,
-            format="%g",
-            key="epochs",
-            help="Passes over the training texts.",
-        )
-        batch_size = st.number_input(
-            "Batch size", 1, 4096, recipe.batch_size, key="batch_size", help="Texts per optimizer step."
-        )
-        rate = st.number_input(
-            "Learning rate",
-            1e-7,
-            1.0,
-            recipe.learning_rate,
-            1e-5,
-            format="%.1e",
-            key="learning_rate",
-            help="The peak step size of the encoder. Larger learns faster, and may forget more.",
-        )
-        seed = st.number_input(
-            "Seed",
-            0,
-            2**31 - 1,
-            recipe.seed,
-            key="seed",
-            help="The same seed gives the same model on this machine.",
-        )
-    with two:
-        warmup = st.number_input(
-            "Warm-up (share of steps)",
-            0.0,
-            1.0,
-            recipe.warmup_share,
-            0.05,
-            key="warmup",
-            help="Rising to the peak.",
-        )
-        decay = st.number_input("Weight decay", 0.0, 1.0, recipe.weight_decay, 0.01, key="weight_decay")
-        length = st.number_input(
-            "Maximum length",
-            0,
-            100_000,
-            recipe.max_length,
-            8,
-            key="max_length",
-            help="In tokens; longer texts are cut while training. 0 = automatic: covers 99.5 % of your texts, up to 256 tokens.",
-        )
-        precision = st.selectbox(
-            "Precision",
-            ("auto", "fp32", "bf16", "fp16"),
-            key="precision",
-            help="Automatic takes a lower precision only where this machine gains from it.",
-        )
-    with three:
-        layers = _layers()
-        stopping = st.number_input(
-            "Early stopping",
-            0,
-            1000,
-            recipe.early_stopping,
-            key="early_stopping",
-            help="Evaluations without improvement after which training ends; 0 = never.",
-        )
-        clip = st.number_input(
-            "Gradient limit",
-            0.0,
-            1e6,
-            recipe.gradient_clip,
-            0.5,
-            key="gradient_clip",
-            help="Largest norm of a step's gradient; 0 = no limit.",
-        )
-        weights = st.checkbox(
-            "Rare classes count more",
-            recipe.class_weights,
-            key="class_weights",
-            help="Balanced class weights.",
-        )
-    changed = replace(
-        recipe,
-        epochs=float(epochs),
-        batch_size=int(batch_size),
-        learning_rate=float(rate),
-        seed=int(seed),
-        warmup_share=float(warmup),
-        weight_decay=float(decay),
-        max_length=int(length),
-        precision=str(precision),
-        layers=layers,
-        early_stopping=int(stopping),
-        gradient_clip=float(clip),
-        class_weights=bool(weights),
-    )
-    for sentence in problems(changed):
-        parts.fault(sentence)
-    return changed
-
-
-def _layers() -> str:
-    kind = st.selectbox(
-        "What trains",
-        list(LAYERS),
-        format_func=lambda kind: LAYERS[kind],
-        key="layers_kind",
-        help="Fewer layers train faster and need fewer texts; all layers learn most.",
-    )
-    if kind == "last":
-        return f"last:{st.number_input('Layers from the end', 1, 100, 2, key='layers_count')}"
-    return str(kind)
+def _labels_words(dataset: Dataset) -> str:
+    if dataset.separator is not None:
+        return f"{counted(len(dataset.labels), 'label')} of which a text may have several"
+    return counted(len(dataset.labels), "class", "classes")
 
 
 def _start(workspace: Workspace, dataset: Dataset, base: str, recipe: Recipe, name: str) -> None:

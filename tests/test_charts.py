@@ -2,13 +2,15 @@
 
 import json
 import random
+from dataclasses import replace
 
 import plotly.graph_objects as go
 import pytest
 
-from core.records import ClassScore, Evaluated, Interval, Scores, Step
-from ui import charts
+from core.records import ClassScore, Evaluated, Interval, Rung, Scores, Step
+from ui import charts, curves
 from ui.colors import ACCENT, BACKGROUND, HUES, QUIET, SECOND, class_colors, contrast, text_on
+from ui.curves import ClassChange
 
 EVIL = "<b>bold</b> & $x^2$ %{y}"
 
@@ -39,6 +41,15 @@ def evaluations() -> list[Evaluated]:
     ]
 
 
+def rungs() -> list[Rung]:
+    """The most frequent class of many, word counts, and the kept full fine-tuning."""
+    return [
+        Rung("majority", Interval(0.013, 0.008, 0.022), Interval(0.0003, 0.0002, 0.0005), 0.01),
+        Rung("tfidf", Interval(0.89, 0.87, 0.91), Interval(0.889, 0.868, 0.907), 7.2),
+        Rung("full", Interval(0.946, 0.93, 0.958), Interval(0.945, 0.929, 0.957), 118.0, kept=True),
+    ]
+
+
 def scores(n: int) -> Scores:
     labels = (*(f"class {i:02d}" for i in range(n - 1)), EVIL)
     confusion = tuple(
@@ -52,9 +63,14 @@ def scores(n: int) -> Scores:
 def every_figure(theme: str) -> list[go.Figure]:
     counts = {EVIL: 5, "b": 3, "2021-01-01": 2}
     return [
-        charts.learning_curves(steps(50), evaluations(), theme=theme),
-        charts.learning_curves([], [], theme=theme),
-        charts.compare_runs([(EVIL, evaluations()), ("b", [])], theme=theme),
+        curves.learning_curves(steps(50), evaluations(), theme=theme),
+        curves.learning_curves([], [], theme=theme),
+        curves.compare_runs([(EVIL, evaluations()), ("b", [])], theme=theme),
+        curves.optimizer_curves(steps(5), gpu=True, theme=theme),
+        curves.class_changes([ClassChange(EVIL, 9, 5, 2, 4, 1)], theme=theme),
+        curves.class_changes([], theme=theme),
+        curves.ladder(rungs(), lambda rung: EVIL, theme=theme),
+        curves.ladder([], lambda rung: EVIL, theme=theme),
         charts.class_balance(counts, {"train": {EVIL: 3}}, theme=theme),
         charts.class_balance({}, theme=theme),
         charts.length_histogram([3, 9, 200], 128, theme=theme),
@@ -98,14 +114,14 @@ def test_learning_curves_are_thinned_and_keep_ends_and_spikes() -> None:
     many = steps(20_000)
     spike = many[7_777]
     many[7_777] = Step(**{**spike.to_json(), "loss": 99.0})
-    raw = charts.learning_curves(many, evaluations()).data[0]
-    assert len(raw.x) <= charts.MAX_POINTS
+    raw = curves.learning_curves(many, evaluations()).data[0]
+    assert len(raw.x) <= curves.MAX_POINTS
     assert (raw.x[0], raw.x[-1]) == (1, 20_000)
     assert 99.0 in raw.y
 
 
 def test_the_learning_figure_shows_loss_accuracy_band_and_the_best() -> None:
-    figure = charts.learning_curves(steps(30), evaluations())
+    figure = curves.learning_curves(steps(30), evaluations())
     by_name = {trace.name: trace for trace in figure.data}
     assert list(by_name["validation"].y) == [1 / 100, 1 / 200, 1 / 300]
     assert list(by_name["accuracy"].y) == [0.6, 0.8, 0.7]
@@ -118,8 +134,48 @@ def test_the_learning_figure_shows_loss_accuracy_band_and_the_best() -> None:
 
 
 def test_smoothing_starts_at_the_first_value_and_skips_what_is_no_number() -> None:
-    assert charts.smoothed([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
-    assert charts.smoothed([2.0, float("nan"), 2.0]) == pytest.approx([2.0, 2.0, 2.0])
+    assert curves.smoothed([2.0, 2.0, 2.0]) == pytest.approx([2.0, 2.0, 2.0])
+    assert curves.smoothed([2.0, float("nan"), 2.0]) == pytest.approx([2.0, 2.0, 2.0])
+
+
+def test_the_bands_are_drawn_only_where_an_interval_is_known() -> None:
+    first, *rest = evaluations()
+    known = [replace(e, macro_f1_low=e.macro_f1 - 0.1, macro_f1_high=e.macro_f1 + 0.1) for e in rest]
+    figure = curves.learning_curves(steps(30), [first, *known])
+    by_name = {trace.name: trace for trace in figure.data}
+    band = by_name["macro-F1, 95 % interval"]
+    assert set(band.x) == {200, 300}
+    assert max(band.y) == pytest.approx(0.78 + 0.1)
+
+
+def test_memory_and_use_are_curves_only_on_a_graphics_card() -> None:
+    on_cpu = curves.optimizer_curves(steps(30), gpu=False)
+    assert [a.text for a in on_cpu.layout.annotations] == ["Learning rate", "Gradient norm"]
+    busy = [replace(s, device_use=0.9, memory=2**31) for s in steps(30)]
+    on_gpu = curves.optimizer_curves(busy, gpu=True)
+    assert [a.text for a in on_gpu.layout.annotations][2:] == ["GPU memory (GB)", "GPU in use"]
+    assert (set(on_gpu.data[3].y), set(on_gpu.data[4].y)) == ({2.0}, {0.9})
+
+
+def test_what_a_class_forgets_goes_to_the_left_and_what_it_learns_to_the_right() -> None:
+    figure = curves.class_changes([ClassChange("a", 10, 4, 5, 1, 2), ClassChange("b", 8, 8, 2, 6, 0)])
+    by_name = {trace.name: trace for trace in figure.data}
+    assert list(by_name["newly right"].x) == [1, 6]
+    assert list(by_name["newly wrong"].x) == [-2, 0]
+    assert list(by_name["now"].x) == [0.4, 1.0]
+    assert list(by_name["at the first look"].x) == [0.5, 0.25]
+    assert "-" not in "".join(figure.layout.xaxis2.ticktext)
+
+
+def test_the_axis_of_the_ladder_begins_where_the_serious_methods_are_and_says_so() -> None:
+    figure = curves.ladder(rungs(), lambda rung: rung.name)
+    assert "begins at 80 %" in figure.layout.xaxis.title.text
+    assert list(figure.data[0].x) == [0.89, 0.946]
+    assert list(figure.data[1].text) == ["◂ 1.3 %"]
+    near = curves.ladder(
+        [replace(r, accuracy=Interval(0.1, 0.02, 0.2)) for r in rungs()[:1]], lambda r: r.name
+    )
+    assert near.layout.xaxis.title.text == "share right"
 
 
 def test_many_classes_are_gathered_and_no_text_is_lost() -> None:

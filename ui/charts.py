@@ -1,4 +1,5 @@
-"""Records in, Plotly figures out. Nothing else draws. Knows no Streamlit and no store.
+"""Data and scores in, Plotly figures out. With `ui.curves`, which draws runs, nothing else draws. Knows no Streamlit
+and no store.
 
 Grids come from the theme that `parts.chart` lays over a figure. Names of classes and runs are users' words:
 they pass through `ui.look`, which also gives all figures their common look.
@@ -10,143 +11,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from core.records import Evaluated, Scores, Step
-from ui.colors import ACCENT, BACKGROUND, MUTED, SECOND, SEQUENTIAL, blend, class_colors, text_on
+from core.records import Scores
+from ui.colors import ACCENT, BACKGROUND, MUTED, QUIET, SECOND, SEQUENTIAL, blend, class_colors, text_on
 from ui.look import TICK, count_ticks, finish, name_axis, plain, rows_height, wrapped
-from ui.words import counted, percent, shorten
-
-MAX_POINTS = 500  # of one curve: more cannot be seen, and slows the browser
-
-# ------------------------------------------------------------------------------------- learning
-
-
-def learning_curves(
-    steps: Sequence[Step], evaluations: Sequence[Evaluated], *, theme: str = "light", revision: str = "curves"
-) -> go.Figure:
-    """Left: training loss of each step (faint) and smoothed, validation loss. Right: accuracy with its 95 %
-    band and macro-F1 on the validation part. `revision` keeps the user's zoom while it stays the same."""
-    figure = make_subplots(
-        rows=1, cols=2, horizontal_spacing=0.09, subplot_titles=("Loss", "Validation quality")
-    )
-    accent, second = ACCENT[theme], SECOND[theme]
-    shown = thin([s.loss for s in steps])
-    smooth = smoothed([s.loss for s in steps])
-    x = [steps[i].step for i in shown]
-    epochs = [steps[i].epoch for i in shown]
-    hover = "%{y:.4g} at step %{x}, epoch %{customdata:.2f}"
-    figure.add_scatter(
-        x=x, y=[steps[i].loss for i in shown], customdata=epochs, mode="lines", name="training, each step",
-        line={"color": blend(accent, BACKGROUND[theme], 0.35), "width": 1}, hovertemplate=hover, row=1, col=1,
-    )  # fmt: skip
-    figure.add_scatter(
-        x=x, y=[smooth[i] for i in shown], customdata=epochs, mode="lines", name="training, smoothed",
-        line={"color": accent, "width": 2.2}, hovertemplate=hover, row=1, col=1,
-    )  # fmt: skip
-    figure.add_scatter(**_curve(evaluations, "loss", second, "validation", "%{y:.4g}"), row=1, col=1)
-    _add_band(figure, evaluations, accent)
-    figure.add_scatter(**_curve(evaluations, "accuracy", accent, "accuracy", "%{y:.1%}"), row=1, col=2)
-    figure.add_scatter(**_curve(evaluations, "macro_f1", second, "macro-F1", "%{y:.1%}"), row=1, col=2)
-    _mark_best(figure, evaluations, second)
-    figure.update_xaxes(title_text="optimizer step", rangemode="tozero")
-    figure.update_yaxes(title_text="loss (nats)", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.02], row=1, col=2)
-    return finish(figure, theme, height=360, revision=revision, legend="bottom")
-
-
-def compare_runs(
-    runs: Sequence[tuple[str, Sequence[Evaluated]]], *, figure_of: str = "macro_f1", theme: str = "light"
-) -> go.Figure:
-    """The validation curves of several runs over epochs: (name, evaluations) each.
-
-    `figure_of`: macro_f1, accuracy or loss."""
-    colors = list(class_colors([str(i).zfill(3) for i in range(len(runs))], theme).values())
-    figure = go.Figure()
-    for color, (name, evaluations) in zip(colors, runs, strict=True):
-        figure.add_scatter(
-            x=[e.epoch for e in evaluations],
-            y=[getattr(e, figure_of) for e in evaluations],
-            customdata=[[plain(name)]] * len(evaluations),
-            mode="lines+markers",
-            name=plain(shorten(name, 40)),
-            line={"color": color, "width": 2},
-            marker={"size": 6},
-            hovertemplate=f"%{{customdata[0]}}<br>%{{y:{'.4g' if figure_of == 'loss' else '.1%'}}}"
-            " at epoch %{x:.2f}<extra></extra>",
-        )
-    titles = {
-        "macro_f1": "macro-F1 on validation",
-        "accuracy": "accuracy on validation",
-        "loss": "validation loss (nats)",
-    }
-    figure.update_xaxes(title_text="epoch", rangemode="tozero")
-    figure.update_yaxes(title_text=titles[figure_of])
-    if figure_of != "loss":
-        figure.update_yaxes(tickformat=".0%", range=[0, 1.02])
-    return finish(figure, theme, height=360, revision=f"compare {figure_of}")
-
-
-def _curve(
-    evaluations: Sequence[Evaluated], field: str, color: str, name: str, value: str
-) -> dict[str, object]:
-    return {
-        "x": [e.step for e in evaluations],
-        "y": [getattr(e, field) for e in evaluations],
-        "customdata": [e.epoch for e in evaluations],
-        "mode": "lines+markers",
-        "name": name,
-        "line": {"color": color, "width": 2.2},
-        "marker": {"size": 6},
-        "hovertemplate": f"{value} at step %{{x}}, epoch %{{customdata:.2f}}",
-    }
-
-
-def _add_band(figure: go.Figure, evaluations: Sequence[Evaluated], color: str) -> None:
-    x = [e.step for e in evaluations]
-    red, green, blue = (int(color[i : i + 2], 16) for i in (1, 3, 5))
-    figure.add_scatter(
-        x=x + x[::-1],
-        y=[e.accuracy_high for e in evaluations] + [e.accuracy_low for e in evaluations][::-1],
-        fill="toself", fillcolor=f"rgba({red},{green},{blue},0.16)", line={"width": 0}, mode="lines",
-        name="accuracy, 95 % interval", hoverinfo="skip", row=1, col=2,
-    )  # fmt: skip
-
-
-def _mark_best(figure: go.Figure, evaluations: Sequence[Evaluated], color: str) -> None:
-    best = [e for e in evaluations if e.best][-1:]
-    figure.add_scatter(
-        x=[e.step for e in best], y=[e.macro_f1 for e in best], mode="markers", name="best so far, kept",
-        marker={"symbol": "star", "size": 14, "color": color}, hovertemplate="%{y:.1%} at step %{x}", row=1, col=2,
-    )  # fmt: skip
-
-
-def smoothed(values: Sequence[float]) -> list[float]:
-    """Exponential moving average over a fifteenth of the values, 2 to 20 of them, without the pull to zero at
-    the start (bias corrected as in Adam)."""
-    weight = 1 - 1 / max(2.0, min(20.0, len(values) / 15))
-    result, mean, scale = [], 0.0, 0.0
-    for value in values:
-        if math.isfinite(value):
-            mean = weight * mean + (1 - weight) * value
-            scale = weight * scale + (1 - weight)
-        result.append(mean / scale if scale else math.nan)
-    return result
-
-
-def thin(values: Sequence[float], most: int = MAX_POINTS) -> list[int]:
-    """Positions of at most `most` values that keep the shape: ends, and low and high of each stretch."""
-    n = len(values)
-    if n <= most:
-        return list(range(n))
-    stretches = (most - 2) // 2
-    keep = {0, n - 1}
-    for k in range(stretches):
-        stretch = range(k * n // stretches, (k + 1) * n // stretches)
-        keep.add(min(stretch, key=values.__getitem__))
-        keep.add(max(stretch, key=values.__getitem__))
-    return sorted(keep)
-
+from ui.words import counted, percent
 
 # ------------------------------------------------------------------------------------- data
 
@@ -155,17 +24,18 @@ def class_balance(
     labels: Mapping[str, int],
     by_part: Mapping[str, Mapping[str, int]] | None = None,
     *,
+    texts: int | None = None,
     colors: Mapping[str, str] | None = None,
     theme: str = "light",
     most: int = 30,
 ) -> go.Figure:
     """Texts per class as bars, most frequent on top; past `most` classes the rest is one bar “others”.
 
-    `by_part` (part -> class -> texts) adds its figures to the hover."""
+    `by_part` (part -> class -> texts) adds its figures to the hover. `texts`: those with a label; shares are of them."""
     colors = colors or class_colors(labels, theme)
     ranked = sorted(labels.items(), key=lambda item: (-item[1], item[0]))
     shown, rest = ranked[:most], ranked[most:]
-    total = sum(labels.values()) or 1
+    total = texts or sum(labels.values()) or 1
     names = [name for name, _ in shown]
     counts = [count for _, count in shown]
     fills = [colors.get(name, MUTED[theme]) for name in names]
@@ -316,21 +186,31 @@ def probabilities(
     probs: Iterable[float],
     *,
     top: int | None = None,
+    thresholds: Sequence[float] | None = None,
     colors: Mapping[str, str] | None = None,
     theme: str = "light",
 ) -> go.Figure:
-    """One text's probability for each class, highest on top; `top` keeps that many."""
+    """One text's probability for each class, highest on top; `top` keeps that many. `thresholds` (several labels
+    a text): marked across the bars; those that reach theirs come first, the others are grey."""
     colors = colors or class_colors(labels, theme)
-    ranked = sorted(zip(labels, map(float, probs), strict=True), key=lambda pair: -pair[1])[:top]
+    limits = dict(zip(labels, thresholds or [0.0] * len(labels), strict=True))
+    pairs = zip(labels, map(float, probs), strict=True)
+    ranked = sorted(pairs, key=lambda pair: (pair[1] < limits[pair[0]], -pair[1]))[:top]
     figure = go.Figure(
         go.Bar(
             x=[p for _, p in ranked], y=list(range(len(ranked))), orientation="h",
-            marker_color=[colors.get(label, MUTED[theme]) for label, _ in ranked],
+            marker_color=[colors.get(label, MUTED[theme]) if p >= limits[label] else MUTED[theme] for label, p in ranked],
             text=[percent(p) for _, p in ranked], textposition="outside", cliponaxis=False,
             customdata=[wrapped(label) for label, _ in ranked],
-            hovertemplate="%{customdata}<br>probability %{x:.5f}<extra></extra>",
+            hovertemplate="%{customdata}<br>probability %{x:.5f}<extra></extra>", name="probability",
         )
     )  # fmt: skip
+    if thresholds is not None:
+        figure.add_scatter(
+            x=[limits[label] for label, _ in ranked], y=list(range(len(ranked))), mode="markers", name="threshold",
+            marker={"symbol": "line-ns-open", "size": 20, "color": QUIET[theme], "line": {"width": 2.5}},
+            hovertemplate="threshold %{x:.3f}<extra></extra>", showlegend=False,
+        )  # fmt: skip
     figure.update_xaxes(
         title_text="probability", tickformat=".0%", range=[0, 1.12], tickvals=[0, 0.25, 0.5, 0.75, 1]
     )

@@ -20,8 +20,9 @@ from core.settings import MIB
 from core.workspace import Workspace
 from ui import parts
 from ui.bring import FILE_TYPES, try_upload
+from ui.data_labels import choose_labels
 from ui.reading import change_reading, wanted_reading
-from ui.words import count_words, counted, escape_markdown, shorten
+from ui.words import counted, escape_markdown, shorten
 
 if TYPE_CHECKING:
     from core.data.table import Table
@@ -37,6 +38,7 @@ class Choice:
 
     text: int
     label: int | None
+    separator: str | None  # of several labels; None: each text has one
     name: str
     test_share: float
     test_table: Table | None
@@ -133,6 +135,7 @@ def choose_and_add(
                 name=choice.name.strip() or name,
                 text_column=choice.text,
                 label_column=choice.label,
+                label_separator=choice.separator,
                 source=source,
                 test_table=choice.test_table,
                 test_columns=choice.test_columns,
@@ -197,39 +200,12 @@ def choose(workspace: Workspace, table: Table, name: str, key: str) -> Choice:
             key=f"label_column_{key}",
         )
     text, label = int(text or 0), None if label in (None, NO_LABELS) else int(label)
-    remark(table, text, label)
+    separator = choose_labels(table, text, label, key)
     chosen_name = st.text_input("Name", value=shorten(name, 100), max_chars=120, key=f"dataset_name_{key}")
     share, test_table, test_columns = 0.15, None, None
     if label is not None:
         share, test_table, test_columns = choose_test(workspace, table, text, label, key)
-    return Choice(text, label, chosen_name, share, test_table, test_columns)
-
-
-def remark(table: Table, text: int, label: int | None) -> None:
-    """What the chosen columns hold, in a sentence."""
-    import pyarrow.compute as pc
-
-    if label is None:
-        st.caption("Without labels the texts can be looked at and classified, but not trained on.")
-        return
-    if label == text:
-        parts.hint("Text and label are the same column. Choose another one for the labels.")
-        return
-    column = table.data.column(label)
-    filled = column.filter(pc.greater(pc.utf8_length(pc.utf8_trim_whitespace(column)), 0))
-    counts = filled.value_counts().to_pylist()
-    ranked = sorted(((c["counts"], c["values"]) for c in counts), reverse=True)
-    listed = ", ".join(f"{shorten(value, 30)} {n:,}" for n, value in ranked[:10])
-    more = f" and {count_words(len(ranked) - 10)} more" if len(ranked) > 10 else ""
-    missing = table.rows - len(filled)
-    tail = f" {counted(missing, 'row')} without a label." if missing else ""
-    st.caption(escape_markdown(f"{counted(len(ranked), 'class', 'classes')}: {listed}{more}.{tail}"))
-    if len(ranked) == 1:
-        parts.hint("All labelled rows have the same label. A classifier needs at least two classes.")
-    elif ranked and ranked[0][0] == 1:
-        parts.hint("No label comes twice, so nothing could be learnt from it. Is this the right column?")
-    elif len(ranked) > 200 or (len(ranked) > 20 and len(ranked) > len(filled) / 2):
-        parts.hint("There are very many different labels. Is this the right column?")
+    return Choice(text, label, separator, chosen_name, share, test_table, test_columns)
 
 
 def choose_test(

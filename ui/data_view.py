@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from core.data.labels import split_labels
 from core.errors import FinesiftError
 from core.records import Dataset, Part, Reading, Row
 from core.workspace import Workspace
@@ -17,7 +18,7 @@ from ui.colors import class_colors
 from ui.data_add import distinct
 from ui.lengths import SAMPLE, cut_words, dataset_lengths, training_length
 from ui.reading import reading_words
-from ui.words import count_words, counted, escape_markdown, part_words, shorten, when_words
+from ui.words import count_words, counted, escape_markdown, number_words, part_words, shorten, when_words
 
 PAGE = 50  # rows on a page of the browser
 ANY = ""
@@ -91,7 +92,7 @@ def draw_figures(dataset: Dataset) -> None:
     parts.figures(
         (
             ("Rows", count_words(dataset.rows)),
-            ("Classes", count_words(len(dataset.labels))),
+            *label_figures(dataset),
             ("Training", count_words(dataset.parts.get(Part.TRAIN, 0)), "Texts that a model learns from."),
             (
                 "Validation",
@@ -108,6 +109,21 @@ def draw_figures(dataset: Dataset) -> None:
     )
 
 
+def label_figures(dataset: Dataset) -> list[tuple[str, str, str | None]]:
+    if dataset.separator is None:
+        return [("Classes", count_words(len(dataset.labels)), None)]
+    labelled = dataset.rows - dataset.without_label
+    return [
+        ("Labels", count_words(len(dataset.labels)), None),
+        (
+            "Labels a text",
+            number_words(sum(dataset.labels.values()) / max(1, labelled)),
+            f"A text may have several labels, separated by “{dataset.separator}”. This is the mean of those that "
+            "have any.",
+        ),
+    ]
+
+
 # ------------------------------------------------------------------------------------- charts
 
 
@@ -115,9 +131,10 @@ def draw_charts(workspace: Workspace, dataset: Dataset) -> None:
     theme = state.current_theme()
     left, right = st.columns(2, gap="large")
     with left:
-        parts.section("Texts per class")
+        parts.section("Texts per class" if dataset.separator is None else "Texts per label")
         if dataset.labels:
-            figure = charts.class_balance(dataset.labels, theme=theme)
+            texts = dataset.rows - dataset.without_label
+            figure = charts.class_balance(dataset.labels, texts=texts, theme=theme)
             alt = ", ".join(f"{label}: {n}" for label, n in list(dataset.labels.items())[:30])
             parts.chart(figure, key="data_balance", alt=f"Bars with the number of texts of each class: {alt}")
         else:
@@ -160,8 +177,9 @@ def browse(workspace: Workspace, dataset: Dataset) -> None:
     offset = (int(st.session_state.get(page_key) or 1) - 1) * PAGE
     try:
         total, rows = workspace.find_rows(
-            dataset.id, query=query or None, label=label, part=part, fault=fault, offset=offset, limit=PAGE
-        )
+            dataset.id, query=query or None, label=label, part=part, fault=fault, offset=offset, limit=PAGE,
+            separator=dataset.separator,
+        )  # fmt: skip
     except FinesiftError as error:
         parts.fault(error)
         return
@@ -250,9 +268,11 @@ def draw_row(dataset: Dataset, row: Row) -> None:
         st.markdown(f"**Row {row.row + 1:,}**")
         parts.text_block(row.text if row.text is not None else "(no text)", key="row_text")
         if row.label is not None:
-            color = class_colors(dataset.labels, state.current_theme()).get(row.label, "#808080")
-            parts.class_chip(
-                row.label, color, key="row_label", note=part_words(row.part) if row.part else None
+            colors = class_colors(dataset.labels, state.current_theme())
+            note = part_words(row.part) if row.part else None
+            labels = split_labels(row.label, dataset.separator)
+            parts.class_chips(
+                [(label, colors.get(label, "#808080"), note) for label in labels], key="row_label"
             )
         others = [
             (name, value)

@@ -24,13 +24,14 @@ def training_length(lengths: np.ndarray) -> int:
     return automatic_length(lengths, READABLE)
 
 
-def cut_words(dataset: Dataset, lengths: np.ndarray, max_length: int) -> str:
-    """A sentence on how many texts are longer than training reads."""
+def cut_words(dataset: Dataset, lengths: np.ndarray, max_length: int, *, windows: bool = False) -> str:
+    """A sentence on how many texts are longer than training reads at once."""
     longer = share_longer(lengths, max_length)
     share = interval_words(longer) if dataset.rows > SAMPLE else percent(longer.value)
+    fate = "read in windows" if windows else "cut"
     if longer.value == 0 and dataset.rows <= SAMPLE:
         return f"Training reads {max_length:,} tokens of a text, so none is cut."
-    return f"Training reads {max_length:,} tokens of a text: {share} are longer and will be cut."
+    return f"Training reads {max_length:,} tokens of a text: {share} are longer and will be {fate}."
 
 
 @st.cache_data(show_spinner="Counting tokens …", max_entries=32)

@@ -7,15 +7,15 @@ events that were already read.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import streamlit as st
 
 from core import jobs
-from core.errors import FinesiftError
-from core.records import Evaluated, Event, Job, JobState, Note, Run, Started, Step
+from core.errors import FinesiftError, NotFound
+from core.records import Job, JobState, Run, Started, Step
+from core.training.ladder import TITLES
 from core.workspace import Workspace
-from ui import charts, parts, state
+from ui import curves, inside, parts, state
+from ui.events import EventLog, class_names, event_log
 from ui.words import (
     bytes_words,
     counted,
@@ -29,46 +29,6 @@ from ui.words import (
 
 POLL_SECONDS = 1.0
 OPEN = (JobState.QUEUED, JobState.RUNNING, JobState.STOPPING)
-
-
-@dataclass
-class EventLog:
-    """The events of one run that were read so far; the next read asks for the rest only."""
-
-    job_id: str
-    seq: int = -1
-    events: list[Event] = field(default_factory=list)
-
-    def read(self, workspace: Workspace) -> None:
-        for stored in workspace.events_after(self.job_id, self.seq):
-            self.seq = stored.seq
-            self.events.append(stored.event)
-
-    @property
-    def steps(self) -> list[Step]:
-        return [e for e in self.events if isinstance(e, Step)]
-
-    @property
-    def evaluations(self) -> list[Evaluated]:
-        return [e for e in self.events if isinstance(e, Evaluated)]
-
-    @property
-    def notes(self) -> list[str]:
-        return [e.message for e in self.events if isinstance(e, Note)]
-
-    @property
-    def started(self) -> Started | None:
-        return next((e for e in self.events if isinstance(e, Started)), None)
-
-
-def event_log(workspace: Workspace, job_id: str) -> EventLog:
-    """The log of a run, kept in the session so that a tick costs only what is new."""
-    log = st.session_state.get("event_log")
-    if not isinstance(log, EventLog) or log.job_id != job_id:
-        log = EventLog(job_id)
-        st.session_state["event_log"] = log
-    log.read(workspace)
-    return log
 
 
 def show_run(workspace: Workspace, run: Run) -> None:
@@ -88,17 +48,30 @@ def _draw(workspace: Workspace, run_id: str, was_open: bool) -> None:
         _title(workspace, run, job)
         _progress(job, log)
         _figures(log)
-        if log.steps or log.evaluations:
-            parts.chart(
-                charts.learning_curves(
-                    log.steps, log.evaluations, theme=state.current_theme(), revision=run.job_id
-                ),
-                key="live_curves",
-                alt=_curves_in_words(log),
-            )
-        if log.notes:
-            with st.expander("What was decided, and why", expanded=False):
-                parts.notes(log.notes, limit=30)
+        _safety(run, log)
+        show_curves(workspace, run, log, key="live")
+
+
+def show_curves(workspace: Workspace, run: Run, log: EventLog, *, key: str) -> None:
+    """The learning curves, and below them the choice of a closer look."""
+    if log.steps:
+        parts.chart(
+            curves.learning_curves(
+                log.steps, log.evaluations, theme=state.current_theme(), revision=run.job_id
+            ),
+            key=f"{key}_curves",
+            alt=_curves_in_words(log),
+        )
+    inside.look_closer(log, _names(workspace, run, log), key=key)
+
+
+def _names(workspace: Workspace, run: Run, log: EventLog) -> list[str]:
+    classes = max((len(e.classes) for e in log.evaluations), default=0)
+    try:
+        dataset = workspace.dataset(run.dataset_id) if run.dataset_id and classes else None
+    except NotFound:
+        dataset = None  # deleted a moment ago
+    return class_names(run, dataset, classes)
 
 
 def _title(workspace: Workspace, run: Run, job: Job) -> None:
@@ -135,13 +108,31 @@ def _progress(job: Job, log: EventLog) -> None:
         else:
             st.caption(escape_markdown(job.reason))
         return
-    started, steps = log.started, log.steps
+    started, steps, preparing = log.started, log.steps, log.preparing
+    if preparing is not None:
+        share = min(1.0, preparing.done / max(1, preparing.total))
+        note = escape_markdown(log.notes[-1]) if log.notes else "Preparing."
+        left = duration_words(preparing.remaining)
+        st.progress(share, text=f"{note} {percent(share, 0)} done, {left} left")
+        return
     if started is None or not steps:
         st.progress(0.0, text=escape_markdown(log.notes[-1]) if log.notes else "Loading the libraries.")
         return
     last = steps[-1]
     share = min(1.0, last.step / max(1, started.steps))
     st.progress(share, text=f"{percent(share, 0)} done, {duration_words(last.remaining)} left")
+
+
+def _safety(run: Run, log: EventLog) -> None:
+    """What a sudden end would cost, and what an earlier one has cost."""
+    said = []
+    if log.started is not None and log.started.resumed_from:
+        verb = "Goes" if run.state in OPEN else "Went"
+        said.append(f"{verb} on from the checkpoint after step {log.started.resumed_from:,}.")
+    if log.checkpoint is not None and run.state.active:
+        said.append(f"Safe up to step {log.checkpoint.step:,}: a run that is killed now goes on from there.")
+    if said:
+        st.caption(" ".join(said))
 
 
 def _figures(log: EventLog) -> None:
@@ -161,8 +152,8 @@ def _figures(log: EventLog) -> None:
             ),
             (
                 "Macro-F1",
-                percent(newest.macro_f1),
-                f"Mean over the classes. Best so far: {percent(best.macro_f1)}.",
+                interval_words(newest.macro_f1, newest.macro_f1_low, newest.macro_f1_high),
+                f"Mean over the classes, with its 95 % interval. Best so far: {percent(best.macro_f1)}.",
             ),
         ]
     if last is not None:
@@ -182,11 +173,13 @@ def _pace(started: Started, last: Step | None) -> list[str]:
         f"{number_words(last.texts_per_second)} texts a second",
         f"{elapsed_words(last.elapsed)} elapsed",
         f"{bytes_words(last.memory)} of memory",
+        *([] if last.device_use is None else [f"GPU {percent(last.device_use, 0)} busy"]),
     ]
 
 
 def _machine(started: Started) -> list[str]:
     words = [
+        TITLES.get(started.method, started.method),
         f"{started.device}, {started.precision}",
         f"{counted(started.train_texts, 'training text')}, {counted(started.validation_texts, 'validation text')}",
         f"{started.trainable / 1e6:.3g} of {started.parameters / 1e6:.3g} million weights train",

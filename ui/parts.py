@@ -133,13 +133,8 @@ def text_block(text: str, key: str, *, max_height: int | None = 360) -> None:
     show_texts([{"text": text}], key=key, kind="block", max_height=max_height)
 
 
-def class_chip(label: str, color: str, key: str, note: str | None = None) -> None:
-    """One class as a chip in its colour (of `class_colors`), with an optional figure beside the name."""
-    class_chips([(label, color, note)], key=key)
-
-
 def class_chips(items: Iterable[tuple[str, str, str | None]], key: str) -> None:
-    """Classes as chips in a row: (label, colour, note or None)."""
+    """Classes as chips in a row, each in its colour (of `class_colors`): (label, colour, figure beside it or None)."""
     entries = [{"text": label, "color": color, "note": note or ""} for label, color, note in items]
     show_texts(entries, key=key, kind="chips", max_height=None)
 

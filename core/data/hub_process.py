@@ -20,7 +20,7 @@ from typing import Any
 
 from core.data.json_table import part_of
 from core.data.limits import limited
-from core.data.parquet import as_strings, class_names
+from core.data.parquet import as_strings, has_class_names
 from core.data.writer import TableWriter
 from core.errors import BadData, BadFile, FinesiftError, HubNotFound, Offline, TooLarge
 
@@ -206,7 +206,7 @@ def _notes(splits: Any, features: dict[str, dict[str, Any]], config: str | None)
     notes = [f"The configuration is “{config}”."] if config else []
     sizes = ", ".join(f"{split} {len(data):,}" for split, data in splits.items())
     notes.append(f"The splits and their rows: {sizes}.")
-    named = sorted({c for split in features.values() for c, feature in split.items() if class_names(feature)})
+    named = sorted({c for of_split in features.values() for c, f in of_split.items() if has_class_names(f)})
     if named:
         listed = ", ".join(f"“{n}”" for n in named)
         notes.append(f"The numbers in {listed} were turned into the class names that the data set gives.")

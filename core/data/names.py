@@ -10,7 +10,8 @@ TEXT_NAMES = (
 )
 LABEL_NAMES = (
     "label", "labels", "class", "classes", "category", "categories", "intent", "target", "sentiment", "topic",
-    "tag", "emotion", "polarity", "annotation", "rating", "stars", "grade", "spam", "y",
+    "tag", "tags", "emotion", "polarity", "annotation", "rating", "stars", "grade", "spam", "y", "topics", "genre",
+    "genres", "emotions",
 )
 # fmt: on
 # "spam" and "y" are values as often as they are names.

@@ -56,7 +56,7 @@ class ParquetTable:
                 f"“{self.file_name}” cannot be read to its end ({_brief(error)}). Save it again and upload "
                 "the new file."
             ) from None
-        decoded = [n for n in schema.names if class_names(features.get(n))]
+        decoded = [n for n in schema.names if has_class_names(features.get(n))]
         if decoded:
             listed = ", ".join(f"“{n}”" for n in decoded)
             return [f"The numbers in {listed} were turned into the class names that the file gives for them."]
@@ -84,16 +84,38 @@ def class_names(feature: Any) -> list[str]:
     return []
 
 
+def has_class_names(feature: Any) -> bool:
+    """A ClassLabel, or a list of them: its numbers become names."""
+    return bool(class_names(feature) or class_names(_item_feature(feature)))
+
+
+def _holds_lists_of_integers(kind: Any) -> bool:
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return bool(lists and pa.types.is_integer(kind.value_type))
+
+
+def _item_feature(feature: Any) -> Any:
+    """The feature of a list's items, however `datasets` has written it; None where it is no list."""
+    if isinstance(feature, list):
+        return feature[0] if feature else None
+    kind = feature.get("_type") if isinstance(feature, dict) else None
+    return feature.get("feature") if kind in ("Sequence", "List", "LargeList") else None
+
+
 def as_strings(column: pa.Array, feature: Any, strings: Callable[[list[str | None]], pa.Array]) -> pa.Array:
     """A column of any type as large_string: whole numbers as they are, floats by repr, times in ISO 8601,
-    lists and structs as compact JSON, class numbers as their names (-1, no label, as null)."""
+    lists and structs as compact JSON, class numbers, also in lists, as their names (-1, no label, as null)."""
     names = class_names(feature)
+    of_items = class_names(_item_feature(feature))
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.dictionary_decode()
         kind = column.type
     if names and pa.types.is_integer(kind):
         return strings([_name(v, names) for v in column.to_pylist()])
+    if of_items and _holds_lists_of_integers(kind):
+        named = [None if v is None else [_name(i, of_items) for i in v] for v in column.to_pylist()]
+        return strings([cell_text(v) for v in named])
     if pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view():
         return column.cast(pa.large_string())
     if pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind):

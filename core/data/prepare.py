@@ -12,6 +12,17 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from core.data.labels import (
+    AUTO,
+    check_separator,
+    count_labels,
+    guess_separator,
+    holds_lists,
+    joined,
+    joiner,
+    list_items,
+    split_labels,
+)
 from core.data.splits import group_keys, is_blank, split_counted, text_hash
 from core.data.table import Table, column_index, suggest_columns
 from core.errors import BadColumn
@@ -28,7 +39,8 @@ class Prepared:
     text_column: int
     label_column: int | None
     texts: list[str | None]  # N; None: no text, or nothing but white space
-    labels: list[str | None]  # N; None: no label, or nothing but white space
+    # N; the cell as in the file, of a column of lists the items joined by `separator`; None: no label in it
+    labels: list[str | None]
     parts: list[str | None]  # N
     hashes: list[str]  # N; core.data.splits.text_hash, of "" where there is no text
     is_duplicate: list[bool]  # N; the same normalised text stood in an earlier row
@@ -36,10 +48,11 @@ class Prepared:
     without_label: int
     duplicates: int
     left_out: int  # labelled rows that may not train, because their text is in a given test part
-    label_counts: dict[str, int]  # rows that carry a label, most frequent first
+    label_counts: dict[str, int]  # rows that carry a (single) label, most frequent first
     part_counts: dict[str, int]  # Part -> rows; only parts that have rows
     fingerprint: str  # SHA-256 over texts, labels and parts in order
     notes: tuple[str, ...] = ()  # sentences for the user
+    separator: str | None = None  # what stands between several labels of a text; None: each has one
 
     @property
     def rows(self) -> int:
@@ -57,12 +70,14 @@ def prepare(
     test_table: Table | None = None,
     test_text_column: int | None = None,
     test_label_column: int | None = None,
+    label_separator: str | None = AUTO,
 ) -> Prepared:
     """A data set from a table, split without leaks (core.data.splits).
 
     The parts that the table comes with are kept. The rows of `test_table` follow those of `table` and are
-    the test part; its columns are those of the same names unless given.
-    Raises BadColumn for a column that is not there, BadData for impossible shares.
+    the test part; its columns are those of the same names unless given. `label_separator` stands between several
+    labels of a text; None: each text has one label; “auto”: guessed (core.data.labels).
+    Raises BadColumn for a column that is not there, BadData for impossible shares or separators.
     """
     _check_column(table, text_column)
     if label_column is not None:
@@ -79,7 +94,7 @@ def prepare(
         own = [None if p == Part.TEST else p for p in given] if given else [None] * first_test_row
         given = own + [Part.TEST.value] * (table.rows - first_test_row)
     texts = [None if is_blank(t) else t for t in table.column(text_column)]
-    labels = _labels(table, label_column)
+    labels, separator = _labels(table, label_column, label_separator)
     keys = group_keys(texts)
     split = split_counted(
         texts,
@@ -89,9 +104,15 @@ def prepare(
         validation_share=validation_share,
         given=given,
         keys=keys,
+        separator=separator,
     )
     is_duplicate = _repeats(keys)
-    label_counts = dict(Counter(sorted(label for label in labels if label is not None)).most_common())
+    found = count_labels(Counter(label for label in labels if label is not None), separator)
+    if separator is not None:
+        notes.append(
+            f"Several labels a text, separated by “{separator}”: {len(found.counts):,} labels, "
+            f"{found.per_text:.1f} per text."
+        )
     return Prepared(
         columns=table.columns,
         data=table.data,
@@ -106,23 +127,29 @@ def prepare(
         without_label=labels.count(None),
         duplicates=sum(is_duplicate),
         left_out=split.left_out,
-        label_counts=label_counts,
+        label_counts=found.counts,
         part_counts={p.value: n for p in Part if (n := split.parts.count(p.value))},
-        fingerprint=fingerprint(texts, labels, split.parts),
-        notes=tuple(notes + _remarks(split.left_out, label_counts)),
+        fingerprint=fingerprint(texts, labels, split.parts, separator),
+        notes=tuple(notes + _remarks(split.left_out, found.counts)),
+        separator=separator,
     )
 
 
 def fingerprint(
-    texts: Sequence[str | None], labels: Sequence[str | None], parts: Sequence[str | None]
+    texts: Sequence[str | None],
+    labels: Sequence[str | None],
+    parts: Sequence[str | None],
+    separator: str | None = None,
 ) -> str:
     """SHA-256 over texts, labels and parts in order. Each is preceded by its length, so that no two data
-    sets run together to the same bytes; what is missing has the length -1."""
+    sets run together to the same bytes; what is missing has the length -1. A separator of labels comes last."""
     digest = hashlib.sha256()
     for row in zip(texts, labels, parts, strict=True):
         for cell in row:
             data = None if cell is None else cell.encode("utf-8", "surrogatepass")
             digest.update(b"-1:" if data is None else b"%d:%b" % (len(data), data))
+    if separator is not None:
+        digest.update(b"separator:" + separator.encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
 
 
@@ -131,10 +158,19 @@ def _check_column(table: Table, index: int) -> None:
         raise BadColumn(f"There is no column number {index + 1}; the file has {len(table.columns)}.")
 
 
-def _labels(table: Table, column: int | None) -> list[str | None]:
+def _labels(table: Table, column: int | None, wanted: str | None) -> tuple[list[str | None], str | None]:
+    """The label cells and what separates the labels in them."""
     if column is None:
-        return [None] * table.rows
-    return [None if is_blank(label) else label for label in table.column(column)]
+        return [None] * table.rows, None
+    cells = [None if is_blank(label) else label for label in table.column(column)]
+    values = Counter(cell for cell in cells if cell is not None)
+    separator = guess_separator(values) if wanted == AUTO else check_separator(wanted)
+    if separator is None:
+        return cells, None
+    if holds_lists(values) and any(separator in i for value in values for i in list_items(value) or ()):
+        separator = joiner(values)  # the one that was named stands inside an item
+    cells = [None if cell is None else joined(cell, separator) for cell in cells]
+    return [cell if split_labels(cell, separator) else None for cell in cells], separator
 
 
 def _repeats(keys: Sequence[bytes | None]) -> list[bool]:

@@ -18,6 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.data.labels import split_labels
 from core.data.prepare import Prepared
 from core.errors import BadData, DiskFull, NotFound
 from core.records import Row
@@ -77,14 +78,16 @@ def find_rows(
     fault: str | None = None,
     offset: int = 0,
     limit: int = 50,
+    separator: str | None = None,
 ) -> tuple[int, list[Row]]:
     """(how many rows match, the rows from `offset` on, at most `limit`), in the order of the file.
 
-    `query` is looked for in the texts, as it is and regardless of case. `fault` is one of FAULTS.
+    `query` is looked for in the texts, as it is and regardless of case. `fault` is one of FAULTS. `separator`
+    stands between several labels of a text: rows match that carry `label` among others.
     Raises NotFound, or BadData for an unknown fault.
     """
     table = _arrow(folder)
-    matches = _matches(table, query, label, part, fault)
+    matches = _matches(table, query, label, part, fault, separator)
     if matches is None:
         return table.num_rows, _rows(table.slice(offset, limit))
     places = pc.indices_nonzero(matches)
@@ -131,14 +134,23 @@ def _arrow(folder: Path) -> pa.Table:
 
 
 def _matches(
-    table: pa.Table, query: str | None, label: str | None, part: str | None, fault: str | None
+    table: pa.Table,
+    query: str | None,
+    label: str | None,
+    part: str | None,
+    fault: str | None,
+    separator: str | None,
 ) -> Any:
     """A boolean column, or None where every row matches."""
     conditions = []
     if query:
         conditions.append(pc.match_substring(table["text"], query, ignore_case=True))
     if label is not None:
-        conditions.append(pc.equal(table["label"], label))
+        cells = [label]
+        if separator is not None:
+            found = table["label"].unique().to_pylist()
+            cells = [cell for cell in found if label in split_labels(cell, separator)]
+        conditions.append(pc.is_in(table["label"], pa.array(cells, pa.large_string())))
     if part is not None:
         conditions.append(pc.equal(table["part"], part))
     if fault == "without_text":

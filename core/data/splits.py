@@ -1,7 +1,8 @@
 """Which texts train, which validate, which test, without a text on both sides.
 
 Knows texts, labels and a seed. Does not know files or models, and nothing global: the same texts, labels
-and seed give the same parts on every machine, in whatever order they stand.
+and seed give the same parts on every machine, in whatever order they stand. Texts with several labels are drawn
+by core.data.stratify.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from core.data import stratify
+from core.data.labels import split_labels
 from core.errors import BadData
 from core.records import Part
 
@@ -76,6 +79,7 @@ def split_counted(
     validation_share: float = 0.15,
     given: Sequence[str | None] | None = None,
     keys: Sequence[bytes | None] | None = None,
+    separator: str | None = None,
 ) -> Split:
     """Stratified by label, duplicates (see `normalise`) on one side, contradicting labels included.
 
@@ -83,7 +87,8 @@ def split_counted(
     class has a text in train; a class with two distinct texts has one in validation, with three one in test.
     `given` fixes rows: a given test or validation part stays as it is, rows outside it with an identical
     text are left out (None, counted in `left_out`), and what is not given is drawn from the other rows.
-    `keys` are `group_keys(texts)`, if the caller has them already.
+    `keys` are `group_keys(texts)`, if the caller has them already. `separator` stands between several labels
+    of a text; then the parts are drawn by iterative stratification (core.data.stratify).
     Raises BadData where the shares leave nothing to train on.
     """
     if test_share < 0 or validation_share < 0 or test_share + validation_share >= 1:
@@ -92,14 +97,21 @@ def split_counted(
         )
     parts: list[str | None] = [None] * len(texts)
     keys = group_keys(texts) if keys is None else keys
-    usable = [i for i, label in enumerate(labels) if keys[i] is not None and not is_blank(label)]
+    sets = [split_labels(label, separator) for label in labels] if separator else None
+    has_label = [not is_blank(label) for label in labels] if sets is None else [bool(found) for found in sets]
+    usable = [i for i in range(len(labels)) if keys[i] is not None and has_label[i]]
     pool, left_out, fixed = _take_given(parts, usable, keys, given)
     for row in pool:
         parts[row] = Part.TRAIN.value  # what is drawn below moves on
-    classes = _classes(pool, keys, labels, seed)
     draws = [Part.VALIDATION] if Part.VALIDATION not in fixed and validation_share else []
     draws += [Part.TEST] if Part.TEST not in fixed and test_share else []
     shares = {Part.VALIDATION: validation_share, Part.TEST: test_share}
+    if sets is not None:
+        wanted = {part: shares[part] for part in draws}
+        for row, part in stratify.draw([(row, keys[row] or b"", sets[row]) for row in pool], wanted, seed):
+            parts[row] = part.value
+        return Split(parts, left_out)
+    classes = _classes(pool, keys, labels, seed)
     # All quotas come first, so that a part's size does not depend on how another was rounded.
     quotas = [_quotas(classes, shares[part], later=i + 1) for i, part in enumerate(draws)]
     for i, part in enumerate(draws):

@@ -55,7 +55,7 @@ def score(truth: Sequence[int], predicted: Sequence[int], labels: Sequence[str],
         n=len(true),
         accuracy=wilson(int(np.trace(confusion)), len(true)),
         macro_f1=_macro_f1_interval(confusion, seed),
-        per_class=_per_class(confusion, names),
+        per_class=class_scores(np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0), names),
         confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
         labels=names,
     )
@@ -84,7 +84,7 @@ def _confusion(true: np.ndarray[Any, Any], guess: np.ndarray[Any, Any], classes:
     return np.asarray(confusion_matrix(true, guess, labels=np.arange(classes)), dtype=np.int64)
 
 
-def _f1(
+def f1_of(
     hits: np.ndarray[Any, Any], support: np.ndarray[Any, Any], guessed: np.ndarray[Any, Any]
 ) -> np.ndarray[Any, Any]:
     """F1 = 2 TP / (support + predicted); 0 where the class does not occur."""
@@ -97,7 +97,7 @@ def _macro_f1_of(confusion: np.ndarray[Any, Any]) -> float:
     occurs = (support + guessed) > 0
     if not occurs.any():
         return 0.0
-    return float(_f1(np.diag(confusion), support, guessed)[occurs].mean())
+    return float(f1_of(np.diag(confusion), support, guessed)[occurs].mean())
 
 
 def _macro_f1_interval(confusion: np.ndarray[Any, Any], seed: int) -> Interval:
@@ -127,15 +127,20 @@ def _macro_f1_interval(confusion: np.ndarray[Any, Any], seed: int) -> Interval:
         drawn = rng.multinomial(n, cells / n, size=min(block, resamples - start)).astype(np.float64)
         support, guessed = drawn @ of_row, drawn @ of_column
         occurs = (support + guessed) > 0
-        values.append(_f1(drawn @ of_diagonal, support, guessed).sum(axis=1) / occurs.sum(axis=1))
+        values.append(f1_of(drawn @ of_diagonal, support, guessed).sum(axis=1) / occurs.sum(axis=1))
     low, high = np.percentile(np.concatenate(values), [2.5, 97.5])
     # the percentile interval of a biased statistic can miss its own value; the value belongs to it
     return Interval(value, min(float(low), value), max(float(high), value))
 
 
-def _per_class(confusion: np.ndarray[Any, Any], labels: tuple[str, ...]) -> tuple[ClassScore, ...]:
-    hits, support, guessed = np.diag(confusion), confusion.sum(axis=1), confusion.sum(axis=0)
-    f1 = _f1(hits, support, guessed)
+def class_scores(
+    hits: np.ndarray[Any, Any],
+    support: np.ndarray[Any, Any],
+    guessed: np.ndarray[Any, Any],
+    labels: Sequence[str],
+) -> tuple[ClassScore, ...]:
+    """From (C,) counts: texts that are and were predicted, are, were predicted."""
+    f1 = f1_of(hits, support, guessed)
     scores = []
     for c, label in enumerate(labels):
         recall = wilson(int(hits[c]), int(support[c]))

@@ -19,6 +19,7 @@ from core.errors import BadData, BadModel, FinesiftError, OutOfMemory
 from core.explain.tokens import display_tokens as display_tokens
 from core.models.forward import accepted
 from core.models.loading import load_encoder, load_tokenizer, quiet
+from core.models.pooling import added_layer
 from core.records import AttentionMap
 
 MAX_TOKENS = 512
@@ -83,6 +84,7 @@ class AttentionReader:
             special=special,
             model_name=self.name,
             cut=cut,
+            averaging=added_layer(self.model.config),
         )
 
     def _encode(self, text: str, pair: str | None) -> tuple[Any, int]:

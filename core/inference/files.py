@@ -18,7 +18,7 @@ import numpy as np
 
 from core.data.table import Table
 from core.inference.classifier import Classifier
-from core.models.forward import CHUNK, softmax
+from core.models.forward import CHUNK
 from core.models.saving import disk_full_in_words
 
 LABEL_COLUMN = "predicted_label"
@@ -45,6 +45,10 @@ def classify_table(
 ) -> Iterator[Progress]:
     """Writes `table` to `out_path` (CSV, UTF-8) with all its columns and rows in order, and behind them the
     predicted label, its probability, and one column of probabilities per class.
+
+    Where a text may have several labels, they are joined by the separator of the model's data set (“|” where it
+    had none), in the order of the columns, and `probability` is the smallest of theirs: how sure the model is of
+    all of them. A text to which no label applies has both cells empty and its probabilities behind them.
 
     Rows without text keep these cells empty. With `guard`, a cell that a spreadsheet would run as a formula
     (one that begins with = + - @, tab or carriage return and is not a plain number) gets a leading
@@ -111,7 +115,7 @@ class _Job:
         self.done += blank
         self.without_text += blank
         for rows, logits in self.classifier.stream([text for _, text in filled]):
-            found[places[rows]] = softmax(logits)
+            found[places[rows]] = self.classifier.probabilities(logits)
             self.done += len(rows)
             self.classified += len(rows)
             yield self.progress()
@@ -121,14 +125,17 @@ class _Job:
         self, columns: Sequence[Sequence[str | None]], found: np.ndarray[Any, Any]
     ) -> Iterator[list[str]]:
         empty = [""] * (2 + len(self.classifier.labels))
+        chosen = self.classifier.chosen(found)  # NaN, in rows without text, reaches no threshold
         for at, probabilities in enumerate(found):
             original = [self._cell(column[at]) for column in columns]
             if np.isnan(probabilities[0]):
                 yield original + empty
                 continue
-            best = int(probabilities.argmax())
             shares = [f"{p:.6f}" for p in probabilities]
-            yield [*original, self._cell(self.classifier.labels[best]), shares[best], *shares]
+            labels = [int(c) for c in np.flatnonzero(chosen[at])]
+            names = self.classifier.separator.join(self.classifier.labels[c] for c in labels)
+            least = min(labels, key=lambda c: float(probabilities[c]), default=None)
+            yield [*original, self._cell(names), "" if least is None else shares[least], *shares]
 
     def _cell(self, value: str | None) -> str:
         if value is None:

@@ -5,16 +5,27 @@ worker is a detached process of lower priority that leases the job, writes event
 looks for a request to stop. Who opens the workspace next calls `recover`, which notices dead workers.
 """
 
-from core.jobs.submit import TestFile, run_again, submit_classification, submit_evaluation, submit_training
+from core.jobs.resume import checkpoint_step, resume
+from core.jobs.submit import (
+    TestFile,
+    run_again,
+    submit_classification,
+    submit_evaluation,
+    submit_preflight,
+    submit_training,
+)
 from core.jobs.supervise import ensure_workers, recover, request_stop
 
 __all__ = [
     "TestFile",
+    "checkpoint_step",
     "ensure_workers",
     "recover",
     "request_stop",
+    "resume",
     "run_again",
     "submit_classification",
     "submit_evaluation",
+    "submit_preflight",
     "submit_training",
 ]

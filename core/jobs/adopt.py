@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,14 @@ def publish(ws: Workspace, run: Run) -> tuple[str, Path]:
     place = ws.settings.models / model_id
     source = best_folder(ws, run.id)
     if source.is_dir():
-        source.replace(place)
+        if place.is_dir():  # of an attempt that was broken off
+            old = place.with_name(f"old-{place.name}")
+            shutil.rmtree(old, ignore_errors=True)
+            place.replace(old)
+            source.replace(place)
+            shutil.rmtree(old, ignore_errors=True)
+        else:
+            source.replace(place)
     return model_id, place
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from types import TracebackType
 
 from core.errors import LeaseLost
-from core.records import Event, Progress, Step
+from core.records import Event, Progress, Started, Step
 from core.store import Database
 from core.store import jobs as job_rows
 
@@ -31,7 +31,7 @@ class Link:
         self._stop = threading.Event()
         self._lost = threading.Event()
         self._done = threading.Event()
-        self._seq = 0
+        self._seq = job_rows.next_seq(db, lease.job_id)
         self._losses: list[float] = []
         self._pending: Step | Progress | None = None
         self._flushed = 0.0
@@ -59,6 +59,8 @@ class Link:
         """Write an event; frequent kinds are thinned. Raises LeaseLost."""
         if self._lost.is_set():
             raise LeaseLost("This job was taken away from its worker.")
+        if isinstance(event, Started) and event.resumed_from:
+            job_rows.forget_after(self.db, self.lease, event.resumed_from)
         if isinstance(event, Step | Progress):
             if isinstance(event, Step):
                 self._losses.append(event.loss)

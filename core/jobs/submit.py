@@ -58,7 +58,7 @@ def submit_training(
     payload: dict[str, Any] = {"run_id": run_id}
     if test is not None:
         payload["test_file"] = test.name
-        _keep_test_file(test, ws.run_folder(run_id) / "test")
+        _keep_test_file(test, ws.run_folder(run_id) / "test", dataset)
     wanted = name.strip() or f"{dataset.name}, {base_model.strip().rstrip('/').split('/')[-1]}"
     return _queue_run(ws, run_id, payload, dataset, base_model.strip(), recipe.to_json(), wanted)
 
@@ -91,6 +91,7 @@ def _queue_run(
     wanted_name: str,
 ) -> Run:
     """The job and its run appear together."""
+    payload["fingerprint"] = dataset.fingerprint  # a run that goes on later goes on with the same data
     with ws.db.write() as connection:
         payload["name"] = run_rows.free_run_name(connection, wanted_name)
         job_id = job_rows.insert_job(connection, "train", lane_of("train"), payload)
@@ -150,6 +151,24 @@ def submit_evaluation(ws: Workspace, run: Run, part: Part) -> Job:
     return ws.job(job_id)
 
 
+def submit_preflight(ws: Workspace, dataset: Dataset, base_model: str, recipe: Recipe) -> Job:
+    """Queue a pre-flight; the job's result will be a Preflight as JSON. Raises BadRecipe or BadData at once."""
+    faults = problems(recipe)
+    if faults:
+        raise BadRecipe(" ".join(faults))
+    check_trainable(dataset)
+    payload = {
+        "dataset_id": dataset.id,
+        "base_model": base_model.strip(),
+        "recipe": recipe.to_json(),
+        "name": dataset.name,
+    }
+    with ws.db.write() as connection:
+        job_id = job_rows.insert_job(connection, "preflight", lane_of("preflight"), payload)
+    ensure_workers(ws)
+    return ws.job(job_id)
+
+
 def submit_classification(
     ws: Workspace,
     model: str,
@@ -200,9 +219,16 @@ def _keep_lines(lines: list[str], path: Path) -> Reading:
     return Reading(format="csv", encoding="utf-8", delimiter=",", quoting=True, header=True)
 
 
-def _keep_test_file(test: TestFile, folder: Path) -> None:
-    """All labelled rows of the file, on a shelf of the run's own."""
-    prepared = prepare(test.table, test.text_column, test.label_column, test_share=0.0, validation_share=0.0)
+def _keep_test_file(test: TestFile, folder: Path, dataset: Dataset) -> None:
+    """All labelled rows of the file, on a shelf of the run's own; labels separated as in the data set."""
+    prepared = prepare(
+        test.table,
+        test.text_column,
+        test.label_column,
+        test_share=0.0,
+        validation_share=0.0,
+        label_separator=dataset.separator,
+    )
     if not any(prepared.parts):
         raise BadData(
             f"No row of the test file “{test.name}” has both a text and a label. Check its columns."

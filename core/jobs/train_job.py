@@ -7,30 +7,38 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.data import shelf
+from core.data.labels import split_labels
 from core.data.splits import normalise
 from core.errors import BadData
 from core.evaluation.metrics import score
+from core.evaluation.multilabel import score_several
 from core.inference.classifier import Classifier
 from core.jobs import adopt
 from core.jobs.link import Link
-from core.records import Finished, Job, JobState, Note, Part, Run, Scores
+from core.jobs.resume import checkpoints
+from core.records import Finished, Job, JobState, Note, Part, Run, Rung, Scores
 from core.store import jobs as job_rows
 from core.store import runs as run_rows
-from core.training.loop import train
+from core.training.loop import Places, train
 from core.training.recipe import Recipe
 from core.training.task import TrainingData
 from core.workspace import Workspace
+
+Pair = tuple[str, str | tuple[str, ...]]  # a text and its label, or its labels where there may be several
 
 
 @dataclass
 class Texts:
     """Labelled texts of a run, and what has to be said about how they were gathered."""
 
-    train: list[tuple[str, str]]
-    validation: list[tuple[str, str]]
-    test: list[tuple[str, str]] | None  # only from the user's own test file
+    train: list[Pair]
+    validation: list[Pair]
+    test: list[Pair] | None  # only from the user's own test file
     labels: tuple[str, ...]
+    separator: str | None = None  # between several labels of a text; the pairs then hold tuples
     notes: list[str] = field(default_factory=list)
 
 
@@ -40,13 +48,16 @@ def run_training(ws: Workspace, job: Job, link: Link) -> None:
     texts = gather(ws, run)
     for sentence in texts.notes:
         link.emit(Note(sentence))
-    finished = _train(ws, run, texts, link)
+    finished, rungs = _train(ws, run, texts, link)
     link.emit(Note("Measuring the best model on the validation part."))
     folder = adopt.best_folder(ws, run.id)
     classifier = Classifier.load(folder)
-    validation = measure(classifier, texts.validation)
+    # thresholds and a last learning on all texts have seen the validation part: then only what was measured before
+    # that is fair
+    seen = finished.validation
+    validation = measure(classifier, texts.validation) if seen is None else Scores.from_json(seen)
     test = None if texts.test is None else measure(classifier, texts.test)
-    _publish(ws, run, link, finished, validation, test, len(texts.train))
+    _publish(ws, run, link, finished, rungs, validation, test, len(texts.train))
 
 
 def gather(ws: Workspace, run: Run) -> Texts:
@@ -55,19 +66,22 @@ def gather(ws: Workspace, run: Run) -> Texts:
     if run.dataset_id is None:
         raise BadData("The data set of this run was deleted before it began.")
     folder = ws.settings.datasets / run.dataset_id
-    train_part = _pairs(folder, Part.TRAIN)
-    texts = Texts(train_part, _pairs(folder, Part.VALIDATION), None, ())
+    separator = ws.dataset(run.dataset_id).separator
+    train_part = _pairs(folder, Part.TRAIN, separator)
+    texts = Texts(train_part, _pairs(folder, Part.VALIDATION, separator), None, (), separator)
     own_test = ws.run_folder(run.id) / "test"
     if own_test.is_dir():
-        texts.test = _pairs(own_test, Part.TRAIN)  # a shelf of its own that was not split
-        freed = _pairs(folder, Part.TEST)
+        texts.test = _pairs(own_test, Part.TRAIN, separator)  # a shelf of its own that was not split
+        freed = _pairs(folder, Part.TEST, separator)
         if freed:
             texts.train = train_part + freed
             texts.notes.append(
                 f"Your test file takes the place of the held-out part, so its {len(freed):,} texts are trained on."
             )
         _leave_out(texts, {normalise(text) for text, _ in texts.test})
-    texts.labels = tuple(sorted({label for _, label in texts.train + texts.validation}))
+    texts.labels = tuple(
+        sorted({label for _, own in texts.train + texts.validation for label in as_tuple(own)})
+    )
     return texts
 
 
@@ -87,48 +101,78 @@ def _leave_out(texts: Texts, forbidden: set[str]) -> None:
         )
 
 
-def _train(ws: Workspace, run: Run, texts: Texts, link: Link) -> Finished:
-    from core.models.sources import resolve
-
-    index = {label: i for i, label in enumerate(texts.labels)}
+def _train(ws: Workspace, run: Run, texts: Texts, link: Link) -> tuple[Finished, list[Rung]]:
+    """The last event, and the baseline ladder."""
     data = TrainingData(
         train_texts=[text for text, _ in texts.train],
-        train_labels=[index[label] for _, label in texts.train],
+        train_labels=_indices(texts.train, texts.labels),
         validation_texts=[text for text, _ in texts.validation],
-        validation_labels=[index[label] for _, label in texts.validation],
+        validation_labels=_indices(texts.validation, texts.labels),
         labels=texts.labels,
+        several=texts.separator is not None,
     )
     dataset = ws.dataset(run.dataset_id or "")
     sidecar: dict[str, Any] = {
         "run": run.id,
         "dataset": {"id": dataset.id, "name": dataset.name, "fingerprint": dataset.fingerprint},
     }
+    if texts.separator is not None:
+        sidecar["label_separator"] = texts.separator
+    base = ws.find_model(
+        run.base_model
+    )  # a catalogue or Hub name, a folder, or a model that was trained here
     finished: Finished | None = None
+    rungs: dict[str, Rung] = {}
     for event in train(
         data,
         Recipe.from_json(run.recipe),
-        resolve(run.base_model),
+        base.folder,
         adopt.best_folder(ws, run.id),
-        base_name=run.base_model,
+        base_name=base.name,
         sidecar=sidecar,
         should_stop=link.should_stop,
+        places=Places(checkpoints(ws, run.id), ws.settings.cache, ws.settings.checkpoint_seconds),
+        ladder=True,
     ):
+        if isinstance(event, Rung):
+            rungs[event.name] = event
+
         if isinstance(event, Finished):
             finished = event  # written together with the end of the run, below
         else:
             link.emit(event)
     if finished is None:
         raise RuntimeError("training ended without a Finished event")
-    return finished
+    return finished, list(rungs.values())
 
 
-def measure(classifier: Classifier, pairs: Sequence[tuple[str, str]]) -> Scores:
+def measure(classifier: Classifier, pairs: Sequence[Pair]) -> Scores:
     """The model's figures on labelled texts. A label that the model does not know counts as missed."""
+    if classifier.several:
+        pairs = [(text, as_tuple(own)) for text, own in pairs]
+    else:  # several labels of one text, if it has them, are one label that the model does not know
+        pairs = [(text, classifier.separator.join(as_tuple(own))) for text, own in pairs]
     labels = list(classifier.labels)
-    labels += sorted({label for _, label in pairs} - set(labels))
+    labels += sorted({label for _, own in pairs for label in as_tuple(own)} - set(labels))
+    truth = _indices(pairs, labels)
+    probabilities = classifier.predict_proba([text for text, _ in pairs])
+    if not classifier.several:
+        return score(truth, probabilities.argmax(axis=1).tolist(), labels)
+    true = np.zeros((len(pairs), len(labels)), dtype=bool)
+    for row, of_row in enumerate(truth):
+        true[row, list(of_row)] = True
+    unknown = np.zeros((len(pairs), len(labels) - len(classifier.labels)), dtype=bool)
+    return score_several(true, np.hstack([classifier.chosen(probabilities), unknown]), labels)
+
+
+def as_tuple(label: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (label,) if isinstance(label, str) else label
+
+
+def _indices(pairs: Sequence[Pair], labels: Sequence[str]) -> list[Any]:
+    """The class index of each text; where its labels are a tuple, a tuple of indices."""
     index = {label: i for i, label in enumerate(labels)}
-    predicted = classifier.predict_proba([text for text, _ in pairs]).argmax(axis=1)
-    return score([index[label] for _, label in pairs], predicted.tolist(), labels)
+    return [index[own] if isinstance(own, str) else tuple(index[label] for label in own) for _, own in pairs]
 
 
 def _publish(
@@ -136,6 +180,7 @@ def _publish(
     run: Run,
     link: Link,
     finished: Finished,
+    rungs: list[Rung],
     validation: Scores,
     test: Scores | None,
     train_texts: int,
@@ -155,6 +200,8 @@ def _publish(
         "best_step": finished.best_step,
         "train_texts": train_texts,
         "validation_texts": validation.n,
+        "method": finished.method,
+        "ladder": [rung.to_json() for rung in rungs],
     }
     state = JobState.STOPPED if finished.stopped else JobState.FINISHED
     reason = f"{link.stop_reason} {finished.reason}".strip()
@@ -172,6 +219,13 @@ def _publish(
         )
 
 
-def _pairs(folder: Path, part: Part) -> list[tuple[str, str]]:
+def _pairs(folder: Path, part: Part, separator: str | None) -> list[Pair]:
     _, texts, labels = shelf.part_texts(folder, part.value)
-    return list(zip(texts, labels, strict=True))
+    return pairs_of(texts, labels, separator)
+
+
+def pairs_of(texts: Sequence[str], labels: Sequence[str], separator: str | None) -> list[Pair]:
+    """Each text with its label; with a separator, with the tuple of the labels in its cell."""
+    if separator is None:
+        return list(zip(texts, labels, strict=True))
+    return [(text, split_labels(cell, separator)) for text, cell in zip(texts, labels, strict=True)]

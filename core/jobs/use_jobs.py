@@ -11,7 +11,7 @@ from core.errors import BadData
 from core.inference.classifier import Classifier
 from core.inference.files import classify_table
 from core.jobs.link import Link
-from core.jobs.train_job import measure
+from core.jobs.train_job import measure, pairs_of
 from core.records import Job, JobState, Note, Part, Progress, Reading
 from core.store import jobs as job_rows
 from core.store import runs as run_rows
@@ -29,7 +29,8 @@ def run_evaluation(ws: Workspace, job: Job, link: Link) -> None:
     _, texts, labels = ws.part_texts(run.dataset_id, part.value)
     if not texts:
         raise BadData(f"The data set has no {part.value} part.")
-    scores = measure(classifier, list(zip(texts, labels, strict=True)))
+    separator = ws.dataset(run.dataset_id).separator
+    scores = measure(classifier, pairs_of(texts, labels, separator))
     with job_rows.ending(ws.db, link.lease, JobState.FINISHED, "Measured.", scores.brief()) as connection:
         if part == Part.TEST:
             run_rows.set_scores(connection, run.id, test=scores, test_source="part", looked=True)

@@ -78,9 +78,10 @@ def handler(kind: str) -> Callable[[Workspace, Job, Link], None]:
         from core.jobs.train_job import run_training
 
         return run_training
+    from core.jobs.preflight_job import run_preflight
     from core.jobs.use_jobs import run_classification, run_evaluation
 
-    return {"classify": run_classification, "evaluate": run_evaluation}[kind]
+    return {"classify": run_classification, "evaluate": run_evaluation, "preflight": run_preflight}[kind]
 
 
 def _fail(ws: Workspace, job: Job, link: Link, error: BaseException) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -41,6 +42,24 @@ def memory_used(device: Device) -> int:
     import psutil
 
     return int(psutil.Process().memory_info().rss)
+
+
+def device_use(device: Device) -> float | None:
+    """Share of the last moment in which the GPU was computing, 0 to 1; None where nobody tells."""
+    if device.torch_name != "cuda":
+        return None
+    return _card_use(int(time.monotonic()))
+
+
+@lru_cache(maxsize=1)
+def _card_use(_second: int) -> float | None:
+    """Asked once a second at most: the answer takes longer than a training step may."""
+    import torch
+
+    try:
+        return float(torch.cuda.utilization()) / 100.0
+    except Exception:  # noqa: BLE001  needs NVIDIA's management library, which may be absent or refuse
+        return None
 
 
 @cache

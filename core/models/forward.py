@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from core.errors import OutOfMemory
+from core.errors import DeviceLost, OutOfMemory
 
+WINDOWED = 256  # texts read in windows at once
 CHUNK = 4096  # texts tokenised and sorted at once: bounds memory and the time without a sign of life
 # tokens in one forward pass, padding included; on a CPU few enough that one pass takes seconds at most
 BATCH_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
@@ -23,6 +24,17 @@ BATCH_TEXTS = {"cpu": 64, "mps": 128, "cuda": 512}
 
 
 _NO_MEMORY = ("out of memory", "allocate memory", "not enough memory")
+_LOST = (
+    "device-side assert",
+    "unspecified launch failure",
+    "no cuda-capable device",
+    "gpu is lost",
+    "device lost",
+    "driver shutting down",
+    "unknown error",
+    "device unavailable",
+    "ecc error",
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -78,6 +90,68 @@ def encode(
     return Encoded(ids, types, np.asarray(full, dtype=np.int64))
 
 
+@dataclass(frozen=True)
+class Windows:
+    """How texts are read that are longer than one window: overlapping pieces, whose logits are averaged."""
+
+    length: int  # tokens of a window, special tokens included
+    overlap: int  # tokens that two neighbouring windows share
+
+    @staticmethod
+    def of(length: int) -> Windows:
+        """Windows that share a quarter."""
+        return Windows(length, length // 4)
+
+
+def encode_windows(
+    tokenizer: Any, texts: Sequence[str], windows: Windows
+) -> tuple[Encoded, np.ndarray[Any, Any]]:
+    """Every text as W >= N windows that cover it whole: the windows in order, and (W,) the text of each.
+
+    `Encoded.full` then holds each window's own length: nothing is cut.
+    """
+    whole = encode(tokenizer, texts, 1 << 30)
+    special = tokenizer.num_special_tokens_to_add()
+    room = max(1, windows.length - special)
+    step = max(1, room - windows.overlap)
+    ids: list[np.ndarray[Any, Any]] = []
+    types: list[np.ndarray[Any, Any]] | None = None if whole.types is None else []
+    owner: list[int] = []
+    for row, full in enumerate(whole.ids):
+        if len(full) <= windows.length:
+            pieces = [full]
+        else:
+            head, body, tail = _frame(full, special)
+            starts = range(0, max(1, len(body) - windows.overlap), step)
+            pieces = [np.concatenate([head, body[at : at + room], tail]) for at in starts]
+        ids.extend(pieces)
+        owner.extend([row] * len(pieces))
+        if types is not None:
+            types.extend(np.zeros(len(piece), dtype=np.int32) for piece in pieces)
+    return Encoded(ids, types, np.asarray([len(i) for i in ids], dtype=np.int64)), np.asarray(
+        owner, dtype=np.int64
+    )
+
+
+def _frame(ids: np.ndarray[Any, Any], special: int) -> tuple[np.ndarray[Any, Any], ...]:
+    """The special tokens before a text, its own tokens, the special tokens behind it: one in front, if any, and
+    the rest at the end, as the families with an encoder have it.
+    """
+    front = min(1, special)
+    behind = special - front
+    return ids[:front], ids[front : len(ids) - behind], ids[len(ids) - behind :]
+
+
+def pool_windows(
+    logits: np.ndarray[Any, Any], owner: np.ndarray[Any, Any], texts: int
+) -> np.ndarray[Any, Any]:
+    """(W, C) logits of windows to (N, C) of texts: the mean over each text's windows."""
+    total = np.zeros((texts, logits.shape[1]), dtype=np.float64)
+    np.add.at(total, owner, logits)
+    count = np.bincount(owner, minlength=texts).clip(min=1)
+    return np.asarray(total / count[:, None], dtype=np.float32)
+
+
 def batches(lengths: np.ndarray[Any, Any], tokens: int, texts: int) -> list[np.ndarray[Any, Any]]:
     """Row numbers in groups of like length, the longest first: each at most `tokens` with padding (one row
     always fits) and at most `texts` rows.
@@ -86,22 +160,28 @@ def batches(lengths: np.ndarray[Any, Any], tokens: int, texts: int) -> list[np.n
     groups: list[np.ndarray[Any, Any]] = []
     start = 0
     while start < len(order):
-        size = max(1, min(texts, tokens // max(1, _padded(int(lengths[order[start]])))))
+        size = max(1, min(texts, tokens // max(1, int(lengths[order[start]]))))
         groups.append(order[start : start + size])
         start += size
     return groups
 
 
 def collate(
-    encoded: Encoded, rows: Sequence[int] | np.ndarray[Any, Any], tokenizer: Any, limit: int | None = None
+    encoded: Encoded,
+    rows: Sequence[int] | np.ndarray[Any, Any],
+    tokenizer: Any,
+    limit: int | None = None,
+    multiple: int = 1,
 ) -> dict[str, Any]:
-    """The model's inputs for some rows: (n, T) int64 tensors, T the longest row rounded up to a multiple of 8
-    (never beyond `limit`, by default the length that the model reads).
+    """The model's inputs for some rows: (n, T) int64 tensors, T the longest row, rounded up to a `multiple` (8
+    suits a GPU's arithmetic; a CPU only computes more), never beyond `limit`, by default the length that the
+    model reads.
     """
     import torch
 
     longest = max(len(encoded.ids[i]) for i in rows)
-    width = max(longest, min(_padded(longest), limit or tokenizer.model_max_length))
+    rounded = -(-longest // multiple) * multiple
+    width = max(longest, min(rounded, limit or tokenizer.model_max_length))
     left = tokenizer.padding_side == "left"
     shape = (len(rows), width)
     ids = np.full(shape, tokenizer.pad_token_id or 0, dtype=np.int64)
@@ -118,6 +198,11 @@ def collate(
     if types is not None:
         inputs["token_type_ids"] = torch.from_numpy(types)
     return inputs
+
+
+def multiple(device: str) -> int:
+    """What a batch's width is best a multiple of."""
+    return 1 if device == "cpu" else 8
 
 
 def accepted(model: Any, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -151,7 +236,10 @@ def iter_encoded(
         batch_texts or BATCH_TEXTS.get(device, 64),
     )
     for rows in groups:
-        inputs = {k: v.to(device) for k, v in accepted(model, collate(encoded, rows, tokenizer)).items()}
+        inputs = {
+            k: v.to(device)
+            for k, v in accepted(model, collate(encoded, rows, tokenizer, multiple=multiple(device))).items()
+        }
         with (
             memory_in_words(len(rows), inputs["input_ids"].shape[1]),
             torch.inference_mode(),
@@ -195,6 +283,21 @@ def iter_logits(
             yield rows + start, out
 
 
+def iter_windows(
+    model: Any, tokenizer: Any, texts: Sequence[str], windows: Windows, device: str = "cpu"
+) -> Iterator[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
+    """Like `iter_logits`, each text read whole in overlapping windows and answered by the mean of their logits. A
+    few hundred texts at a time. Raises OutOfMemory.
+    """
+    for start in range(0, len(texts), WINDOWED):
+        part = texts[start : start + WINDOWED]
+        encoded, owner = encode_windows(tokenizer, part, windows)
+        found = np.zeros((len(encoded), model.config.num_labels), dtype=np.float32)
+        for rows, out in iter_encoded(model, tokenizer, encoded, device):
+            found[rows] = out
+        yield np.arange(start, start + len(part)), pool_windows(found, owner, len(part))
+
+
 def logits(
     model: Any,
     tokenizer: Any,
@@ -219,13 +322,18 @@ def softmax(scores: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 @contextmanager
 def memory_in_words(texts: int, tokens: int) -> Iterator[None]:
-    """Turns torch's several ways of running out of memory into OutOfMemory."""
+    """Turns torch's several ways of running out of memory into OutOfMemory, and of losing a GPU into DeviceLost."""
     import torch
 
     try:
         yield
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
         told = str(error).lower()
+        if any(words in told for words in _LOST):
+            raise DeviceLost(
+                "The graphics card stopped answering while it was computing (taken out, reset, or its driver failed). "
+                "Check it with the driver's own tool; the run can then be resumed from its last checkpoint."
+            ) from error
         sure = isinstance(error, torch.OutOfMemoryError | MemoryError)
         if not sure and not any(words in told for words in _NO_MEMORY):
             raise
@@ -248,10 +356,6 @@ def _tokens(
         verbose=False,  # it would warn of texts that are too long; the caller counts them instead
     )
     return {name: found[name] for name in ("input_ids", "token_type_ids") if name in found}
-
-
-def _padded(length: int) -> int:
-    return -(-length // 8) * 8
 
 
 def _clean(text: str) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from core.errors import BadModel, FinesiftError, OutOfMemory
 from core.models.sources import check_folder
 
+SEVERAL = "multi_label_classification"  # the problem_type of config.json: several labels a text
 DEFAULT_LENGTH = 512  # tokens, for the rare model that states no limit at all
 _UNSET_LENGTH = 1_000_000  # transformers writes "no limit" as 1e30
 
@@ -103,13 +104,16 @@ def _family_default(family: str) -> int:
     return int(getattr(config, "max_position_embeddings", 0) or 0)
 
 
-def load_for_training(folder: Path, labels: Sequence[str], dropout: float | None = None) -> Any:
+def load_for_training(
+    folder: Path, labels: Sequence[str], dropout: float | None = None, *, several: bool = False
+) -> Any:
     """A sequence classifier over `labels` on the folder's encoder: fp32, in training mode's weights, on the
     CPU.
 
     The head is new (from torch's random state) unless the folder already classifies into exactly these
-    labels. `dropout` replaces the encoder's hidden and attention dropout (a share, 0 to 1); None keeps the
-    model's own. Raises BadModel, UnsafeModel, OutOfMemory.
+    labels, in the same way. `several`: a text may have several labels, each logit goes through a sigmoid of its
+    own. `dropout` replaces the encoder's hidden and attention dropout (a share, 0 to 1); None keeps the model's
+    own. Raises BadModel, UnsafeModel, OutOfMemory.
     """
     config = check_folder(folder)
     names = list(labels)
@@ -117,7 +121,7 @@ def load_for_training(folder: Path, labels: Sequence[str], dropout: float | None
         "num_labels": len(names),
         "id2label": dict(enumerate(names)),
         "label2id": {name: c for c, name in enumerate(names)},
-        "problem_type": "single_label_classification",
+        "problem_type": SEVERAL if several else "single_label_classification",
     }
     if dropout is not None:
         changes |= {key: dropout for key in _DROPOUTS if key in config}
@@ -132,7 +136,8 @@ def load_for_training(folder: Path, labels: Sequence[str], dropout: float | None
             f"The weights in {folder.name} do not belong to its config.json: {len(lost)} of them are "
             f"missing or have another shape (“{lost[0]}” is one). Fetch or write the model again."
         )
-    if _old_labels(config) not in ([], names):
+    old = _old_labels(config)
+    if old and (old != names or several != (config.get("problem_type") == SEVERAL)):
         _renew(model, head)
     if model.config.pad_token_id is None:
         model.config.pad_token_id = model.config.eos_token_id
@@ -150,7 +155,8 @@ _DROPOUTS = (
 
 
 def load_classifier(folder: Path, attention: str | None = None) -> Any:
-    """A trained single-label classifier from its folder: fp32, evaluation mode, on the CPU.
+    """A trained classifier, of one label a text or several (`is_several`), from its folder: fp32, evaluation
+    mode, on the CPU.
 
     `attention`: "eager" where attention weights are to be read; None for the family's fastest.
     Raises BadModel where the folder holds no trained head (its answers would be random) or another kind of
@@ -163,13 +169,11 @@ def load_classifier(folder: Path, attention: str | None = None) -> Any:
             f"{folder.name} is a base model: it has not learnt any classes yet, so its answers would be "
             "random. Train it on labelled texts first, or choose a trained model."
         )
-    if (
-        config.get("problem_type") in ("multi_label_classification", "regression")
-        or len(_id2label(config)) == 1
-    ):
+    kind = config.get("problem_type")
+    if kind == "regression" or (kind != SEVERAL and len(_id2label(config)) == 1):
         raise BadModel(
-            f"{folder.name} does not choose one class among several: it was trained for several labels a "
-            "text, or for a number. Choose a model that was trained for single labels."
+            f"{folder.name} does not choose among classes: it was trained to give a number. Choose a model that "
+            "was trained for classes."
         )
     model, report = _load("AutoModelForSequenceClassification", folder, attn_implementation=attention)
     if report["missing_keys"]:
@@ -200,6 +204,11 @@ def class_names(model: Any) -> tuple[str, ...]:
     """The C class names in the order of the logits."""
     names = {int(index): str(name) for index, name in model.config.id2label.items()}
     return tuple(names.get(c, f"LABEL_{c}") for c in range(model.config.num_labels))
+
+
+def is_several(model: Any) -> bool:
+    """A text may have several labels: a sigmoid for each logit, instead of one softmax."""
+    return bool(model.config.problem_type == SEVERAL)
 
 
 def head_names(model: Any) -> set[str]:

@@ -24,13 +24,19 @@ SIDECAR = "finesift.json"
 _WEIGHTS = ".safetensors"
 
 
-def save_model(model: Any, tokenizer: Any, folder: Path, sidecar: dict[str, Any]) -> None:
+def save_model(
+    model: Any,
+    tokenizer: Any,
+    folder: Path,
+    sidecar: dict[str, Any],
+    state: dict[str, Any] | None = None,
+) -> None:
     """Writes config, weights (safetensors), tokenizer files and the sidecar to `folder`.
 
     A new folder appears by one rename. In an existing one (the last best of the same run) each file is
     replaced by a rename, the sidecar last, so that at every moment it is a complete model. The tokenizer is
     saved without truncation and padding and with the length that the model can read: a plain pipeline then
-    sees what we see. Raises DiskFull; the old state then stays as it was.
+    sees what we see. `state` replaces the model's own state dict. Raises DiskFull; the old state then stays as it was.
     """
     folder = Path(folder)
     with disk_full_in_words(folder):
@@ -39,7 +45,7 @@ def save_model(model: Any, tokenizer: Any, folder: Path, sidecar: dict[str, Any]
         fresh = folder.parent / f"{_temporary(folder)}{os.getpid()}"
         try:
             fresh.mkdir()
-            _write(model, tokenizer, fresh, sidecar)
+            _write(model, tokenizer, fresh, sidecar, state)
             _sync(fresh)
             _publish(fresh, folder)
         finally:
@@ -90,10 +96,12 @@ def _sweep(folder: Path) -> None:
             shutil.rmtree(old, ignore_errors=True)
 
 
-def _write(model: Any, tokenizer: Any, folder: Path, sidecar: dict[str, Any]) -> None:
+def _write(
+    model: Any, tokenizer: Any, folder: Path, sidecar: dict[str, Any], state: dict[str, Any] | None
+) -> None:
     plain(tokenizer)
     with quiet():
-        model.save_pretrained(folder, safe_serialization=True)
+        model.save_pretrained(folder, safe_serialization=True, state_dict=state)
         tokenizer.save_pretrained(folder)
     content = {"labels": list(class_names(model)), **sidecar, "versions": versions()}
     (folder / SIDECAR).write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -190,6 +190,25 @@ def request_stop(db: Database, job_id: str) -> JobState:
     return JobState(state)
 
 
+def requeue(db: Database, job_id: str) -> None:
+    """An ended job that was broken off waits for its turn again, at its old place in the queue."""
+    broken_off = [JobState.INTERRUPTED.value, JobState.FAILED.value, JobState.STOPPED.value]
+    with db.write() as connection:
+        connection.execute(
+            update(T)
+            .where(T.c.id == job_id, T.c.state.in_(broken_off))
+            .values(
+                state=JobState.QUEUED.value,
+                reason="Waiting to go on from its checkpoint.",
+                result=None,
+                ended_at=None,
+                slot=None,
+                lease=None,
+                lease_until=None,
+            )
+        )
+
+
 def fail_next(db: Database, lane: str, reason: str) -> None:
     """The lane's oldest queued job fails, because no worker can be started for it."""
     with db.write() as connection:
@@ -245,6 +264,25 @@ def append_events(db: Database, lease: Lease, first_seq: int, events: Sequence[t
             ],
         )
     return first_seq + len(events)
+
+
+def next_seq(db: Database, job_id: str) -> int:
+    """The number of the next event: 0, or behind those of an attempt that was broken off."""
+    with db.read() as connection:
+        last = connection.execute(select(func.max(E.c.seq)).where(E.c.job_id == job_id)).scalar()
+    return 0 if last is None else int(last) + 1
+
+
+def forget_after(db: Database, lease: Lease, step: int) -> None:
+    """Deletes what an attempt that was broken off did after a checkpoint: it is done again."""
+    with db.write() as connection:
+        _held(connection, lease)
+        rows = connection.execute(select(E.c.seq, E.c.data).where(E.c.job_id == lease.job_id)).all()
+        gone = [row.seq for row in rows if int(row.data.get("step", 0) or 0) > step]
+        for start in range(0, len(gone), 500):
+            connection.execute(
+                delete(E).where(E.c.job_id == lease.job_id, E.c.seq.in_(gone[start : start + 500]))
+            )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select
+from sqlalchemy import Connection, Row, delete, insert, or_, select
 
 from core.records import Model
 from core.store import schema
@@ -14,7 +14,9 @@ T = schema.models
 
 
 def insert_model(connection: Connection, model: Model) -> None:
-    """Within the caller's transaction: a model appears together with the end of its run."""
+    """Within the caller's transaction: a model appears together with the end of its run; the one that an attempt
+    left which was broken off gives way."""
+    connection.execute(delete(T).where(T.c.id == model.id))
     connection.execute(
         insert(T).values(
             id=model.id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Mapping
 
 WINDOW = 5.0  # seconds of training that the current rate is taken over
 
@@ -20,6 +21,25 @@ class Clock:
         self.training_seconds = 0.0
         self._evaluations = 0
         self._evaluating_seconds = 0.0
+
+    def to_json(self) -> dict[str, float]:
+        """What a run that goes on later has to know."""
+        return {
+            "elapsed": self.elapsed,
+            "texts": self.texts,
+            "training_seconds": self.training_seconds,
+            "evaluations": self._evaluations,
+            "evaluating_seconds": self._evaluating_seconds,
+        }
+
+    def restore(self, kept: Mapping[str, float]) -> None:
+        """Goes on from `to_json`: the time in between does not count."""
+        self._started = time.perf_counter() - kept["elapsed"]
+        self.texts = int(kept["texts"])
+        self.training_seconds = kept["training_seconds"]
+        self._first = (0.0, 0)
+        self._evaluations = int(kept["evaluations"])
+        self._evaluating_seconds = kept["evaluating_seconds"]
 
     @property
     def elapsed(self) -> float:

@@ -1,47 +1,36 @@
-"""Which parameters learn. Finds head, layers and embeddings of any transformers encoder by structure, not by
-name.
-"""
+"""Which parameters learn. Finds head, layers and embeddings of any encoder by structure, not by name."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from core.errors import BadRecipe
-from core.models.loading import head_names
+from core.training.learner import Learner
 from core.training.recipe import Recipe
 
 
-def encoder_layers(model: Any) -> list[Any]:
-    """The L transformer layers, first to last: the longest list of modules in the encoder."""
-    import torch
+def freeze(learner: Learner, recipe: Recipe) -> None:
+    """Leaves trainable what the recipe names: all layers, the head alone, or the head and the last K layers;
+    with the method "lora" low-rank updates and the head.
 
-    encoder = getattr(model, model.base_model_prefix)
-    wanted = getattr(model.config, "num_hidden_layers", None)
-    lists = [m for m in encoder.modules() if isinstance(m, torch.nn.ModuleList) and len(m)]
-    exact = [m for m in lists if len(m) == wanted]
-    return list(
-        max(exact or lists, key=lambda m: (len(m), sum(p.numel() for p in m.parameters())), default=())
-    )
-
-
-def freeze(model: Any, recipe: Recipe) -> None:
-    """Leaves trainable what `recipe.layers` names: everything, the head alone, or the head and the last K
-    layers.
-
-    Embeddings and whatever else the encoder holds outside its layers train only with "all".
+    The embedding block (word, position and type embeddings and their norm) learns only with all layers, and only
+    if the recipe says so: its gradient is dense over the whole vocabulary though a batch touches few rows of it.
     Raises BadRecipe when K is more than the model has.
     """
-    last = recipe.last_layers
-    if last is None:
+    if recipe.method == "lora":
+        learner.add_lora(recipe.lora_rank)
         return
-    layers = encoder_layers(model)
-    if last > len(layers):
+    layers = learner.layers()
+    last = recipe.last_layers
+    if last is not None and last > len(layers):
         raise BadRecipe(
             f"The model has {len(layers)} layers, so the last {last} cannot be trained. Choose at most "
             f"{len(layers)}."
         )
-    head = head_names(model)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in head)
-    for layer in layers[len(layers) - last :]:
+    if last is None and recipe.train_embeddings:
+        return
+    head = learner.head_names()
+    embedding = {id(p) for p in learner.word_embeddings().parameters()}
+    for name, parameter in learner.named_parameters():
+        kept = name in head if last is not None else id(parameter) not in embedding
+        parameter.requires_grad_(kept)
+    for layer in layers[len(layers) - last :] if last else ():
         layer.requires_grad_(True)

@@ -1,27 +1,41 @@
 """Training as a generator: `train(...)` yields what happened, and whoever no longer asks has stopped it.
 
-Knows the order of things: load, prepare, step, measure, keep the best. Does not know threads, databases,
-screens or where data come from.
+Knows the order of things: load, fit the quick head, fine-tune from there, keep the best, compare with simple
+methods. Does not know threads, databases, screens or where data come from.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.models.device import pick_device
-from core.models.forward import Encoded, encode, memory_in_words
-from core.models.loading import load_for_training, load_tokenizer
-from core.records import Event, Note
+from core.models.forward import multiple
+from core.records import Event, Finished, Note, Rung, Started
+from core.training import checkpoint, resume, setup, task
 from core.training import recipe as recipes
-from core.training import task
+from core.training.clock import Clock
 from core.training.freezing import freeze
+from core.training.group import Group
+from core.training.keeper import Keeper
+from core.training.ladder import simple_rungs
+from core.training.material import first_batch
 from core.training.optimizer import class_weights, make_optimizer
 from core.training.recipe import Recipe
 from core.training.run import Run
+from core.training.setup import Fitted
 from core.training.task import TrainingData
 from core.training.validation import evaluation_steps
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a run may leave things besides its model; what is None is not kept."""
+
+    checkpoints: Path | None = None
+    cache: Path | None = None  # embeddings and timings, shared by all runs
+    seconds: float = 10.0  # between two checkpoints at least
 
 
 def train(
@@ -33,90 +47,323 @@ def train(
     base_name: str,
     sidecar: dict[str, Any] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
+    places: Places | None = None,
+    ladder: bool = False,
+    group: Group | None = None,
 ) -> Iterator[Event]:
-    """Fine-tunes the encoder in `base_folder` and leaves the best state by validation macro-F1 in
+    """Trains a classifier on the encoder in `base_folder` and leaves the best state by validation macro-F1 in
     `out_folder`, a plain Hugging Face folder that is complete whenever it exists.
 
-    Yields Note, Started, Step (every optimizer step), Evaluated and at last Finished. `should_stop` is asked
-    between steps and between the batches of an evaluation; then the best state so far is kept (the present
-    one, when nothing was measured yet) and Finished says so. Closing the generator ends it at once, with what
-    is on the disk. The same seed, precision and thread count give the same weights, bit by bit, on one
-    machine's CPU.
+    Every method begins with the quick head, a regularised regression on the frozen encoder, and the encoder is
+    fine-tuned from there (A. Kumar et al., 2022: linear probing, then fine-tuning); whichever state is best on
+    the validation part is kept, the quick head's included. Yields Note, Progress, Started, FirstBatch, Step
+    (every optimizer step), Evaluated, Checkpointed, Rung and at last Finished.
 
-    Raises BadData, BadRecipe, BadModel, UnsafeModel, Diverged (before the weights take part in it),
-    OutOfMemory, DiskFull.
+    `should_stop` is asked between steps and batches; then the best state so far is kept and Finished says so.
+    Closing the generator ends it at once, with what is on the disk. With `places.checkpoints` a run that finds a
+    sound checkpoint of its own goes on from there, bit by bit as if it had never stopped. With `ladder` simple
+    baselines are measured too. The same seed, precision and thread count give the same weights on one machine.
+
+    Raises BadData, BadRecipe, BadModel, UnsafeModel, ResumeRefused, Diverged (before the weights take part in
+    it), OutOfMemory, DeviceLost, DiskFull.
     """
     recipes.check(recipe)
+    places, group = places or Places(), group or Group()
     for warning in task.check(data):
         yield Note(warning)
     yield Note(f"Loading {base_name} and reading {len(data.train_texts):,} texts.")
-    run = _prepare(data, recipe, Path(base_folder), Path(out_folder), base_name, sidecar or {}, should_stop)
-    yield Note(run.precision.note)
-    yield run.started()
-    yield from run.steps()
-    yield from run.last_measurement()
-    yield run.finished()
+    work = _Work(data, recipe, Path(base_folder), Path(out_folder), base_name, sidecar or {}, places, group)
+    try:
+        yield from work.go(should_stop, ladder)
+    finally:
+        group.leave()
 
 
-def _prepare(
-    data: TrainingData,
-    recipe: Recipe,
-    base_folder: Path,
-    out_folder: Path,
-    base_name: str,
-    sidecar: dict[str, Any],
-    should_stop: Callable[[], bool],
-) -> Run:
-    import torch
+@dataclass
+class _Work:
+    """One call of `train`: what it was given, and what its stages hand on."""
 
-    device = pick_device()
-    torch.manual_seed(recipe.seed)  # the new head's start
-    tokenizer = load_tokenizer(base_folder)
-    model = load_for_training(base_folder, data.labels)
-    freeze(model, recipe)
-    max_length, train_part, validation_part = _tokenise(tokenizer, data, recipe)
-    with memory_in_words(recipe.batch_size, max_length):
-        model.to(device.torch_name)
-    run = Run(
-        data=data,
-        recipe=recipe,
-        out_folder=out_folder,
-        sidecar={
-            "base_model": base_name,
-            "task": "single-label classification",
-            "recipe": recipe.to_json(),
-            "max_length_in_training": max_length,
-            **sidecar,
-        },
-        should_stop=should_stop,
-        device=device,
-        model=model,
-        tokenizer=tokenizer,
-        train_part=train_part,
-        validation_part=validation_part,
-        optimizer=make_optimizer(model, recipe, device.torch_name),
-        weights=class_weights(list(data.train_labels), len(data.labels), device.torch_name)
-        if recipe.class_weights
-        else None,
-        total=recipe.steps(len(data.train_texts)),
-        evaluations=evaluation_steps(
-            recipe.steps(len(data.train_texts)),
-            recipe.steps_per_epoch(len(data.train_texts)),
-            len(data.train_texts),
-            len(data.validation_texts),
-        ),
-    )
-    run.choose_precision()
-    return run
+    data: TrainingData
+    recipe: Recipe
+    base_folder: Path
+    out_folder: Path
+    base_name: str
+    sidecar: dict[str, Any]
+    places: Places
+    group: Group
+
+    def go(self, should_stop: Callable[[], bool], ladder: bool) -> Iterator[Event]:
+        found = self._checkpoint()
+        for sentence in found.notes:
+            yield Note(sentence)
+        known = None if found.found is None else found.found.state
+        self.setup = setup.prepare(
+            self.data,
+            self.recipe,
+            self.base_folder,
+            self.places.cache,
+            should_stop,
+            None if known is None else known["precision"],
+        )
+        self.method, why = self._method()
+        yield Note(why)
+        yield Note(self.setup.precision.note)
+        if known is None:
+            yield from self._from_the_start(ladder)
+        else:
+            yield from self._go_on(found.found, ladder)
+
+    # ----------------------------------------------------------------- the stages
+
+    def _from_the_start(self, ladder: bool) -> Iterator[Event]:
+        fitted: Fitted | None = None
+        most = None if self.method in ("quick", "few") else setup.HEAD_TEXTS
+        for event in setup.fit_head(self.setup, self.setup.store(), most):
+            if isinstance(event, Fitted):
+                fitted = event
+            else:
+                yield event
+        quick = None if fitted is None else self._rung("quick", fitted, self.setup.elapsed)
+        if quick is not None:
+            yield quick
+        if self.method in ("quick", "few") or fitted is None or not fitted.whole:
+            yield from self._without_steps(fitted, quick, ladder)
+            return
+        run = self._run({"quick": resume.rung_to_json(quick)})
+        yield from self._fine_tune(run, quick, ladder)
+
+    def _go_on(self, found: checkpoint.Loaded | None, ladder: bool) -> Iterator[Event]:
+        assert found is not None  # noqa: S101
+        extra = found.state["extra"]
+        quick = resume.rung_from_json(extra["quick"])
+        run = self._run(extra)
+        resume.restore(run, found.tensors, found.state)
+        yield Note(f"Going on from the checkpoint after step {run.step:,}.")
+        yield from self._fine_tune(run, quick, ladder, resumed_from=run.step)
+
+    def _fine_tune(
+        self, run: Run, quick: Rung | None, ladder: bool, resumed_from: int = 0
+    ) -> Iterator[Event]:
+        if not resumed_from:
+            run.clock = Clock()
+        yield self._started(run, resumed_from)
+        yield first_batch(
+            self.setup.tokenizer,
+            self.setup.material,
+            self.data,
+            run.batches(0)[0],
+            multiple(self.setup.device.torch_name),
+        )
+        if run.keeper.state is None:
+            event = run.evaluate(run.should_stop)  # the quick head: what fine-tuning has to beat
+            if event is not None:
+                yield event
+        yield from run.steps()
+        yield from run.last_measurement()
+        if self.group.first:
+            run.keeper.write()
+        if run.keeper.step == 0 and quick is not None:
+            yield replace(quick, kept=True)
+        if run.tuned is not None:
+            kept = run.keeper.step > 0
+            yield _rung_of(self.method, run.tuned.scores, self.setup.elapsed, kept, run.keeper.step)
+        if ladder and not run.stopped:
+            yield from simple_rungs(self.data, self.recipe.seed)
+        if self.places.checkpoints is not None and self.group.first:
+            if run.stopped and isinstance(run.checkpoint, resume.Writer):
+                run.checkpoint.write(run)  # who stopped may want to go on after all
+            else:
+                checkpoint.clear(self.places.checkpoints)
+        yield self._finished(run)
+
+    def _without_steps(self, fitted: Fitted | None, quick: Rung | None, ladder: bool) -> Iterator[Event]:
+        """The quick head is the model; or few labels, where the encoder learns by comparing texts first."""
+        from core.training.few import contrast
+
+        work, kept = self.setup, "quick"
+        keeper = self._keeper()
+        stopped = fitted is None or not fitted.whole
+        made = {"precision": work.precision.name, "device": work.device.title, "step": 0, "epoch": 0.0}
+        if fitted is not None:
+            keeper.improve(fitted.measured, 0, made)
+        if self.method == "few" and fitted is not None and fitted.whole:
+            for event in contrast(work, fitted, self.base_name):
+                if isinstance(event, Fitted):
+                    better = event.measured.mark.better_than(fitted.measured.mark)
+                    yield self._rung("few", event, work.elapsed, better)
+                    if better:
+                        fitted, kept = event, "few"
+                        keeper.improve(event.measured, 0, made)
+                else:
+                    yield event
+            stopped = stopped or work.should_stop()
+        validation = None
+        if fitted is not None and fitted.whole:
+            validation = fitted.measured.scores.to_json()
+            keeper.learner.restore(keeper.state or {})
+            setup.refit(work, fitted)
+            keeper.improve(fitted.measured, 0, made)
+            keeper.sidecar["learnt_from_validation"] = True
+        elif fitted is None:
+            keeper.improve(None, 0, made)
+        keeper.write()
+        if quick is not None and kept == "quick":
+            yield replace(quick, kept=True)
+        if ladder and not stopped:
+            yield from simple_rungs(self.data, self.recipe.seed)
+        yield Finished(
+            folder=str(self.out_folder),
+            step=0,
+            best_step=0,
+            reason=_reason_without_steps(self.method, kept, stopped, fitted),
+            stopped=stopped,
+            seconds=work.elapsed,
+            texts_per_second=(len(self.data.train_texts) + len(self.data.validation_texts))
+            / max(work.elapsed, 1e-9),
+            device=work.device.title,
+            precision=work.precision.name,
+            method=kept,
+            validation=validation,
+        )
+
+    # ----------------------------------------------------------------- parts
+
+    def _method(self) -> tuple[str, str]:
+        parameters = sum(p.numel() for _, p in self.setup.learner.named_parameters())
+        if self.recipe.method != "auto":
+            return self.recipe.method, recipes.METHOD_WORDS[self.recipe.method]
+        return recipes.choose_method(
+            len(self.data.train_texts), len(self.data.labels), self.data.several, parameters
+        )
+
+    def _checkpoint(self) -> checkpoint.Search:
+        """The newest sound checkpoint, before anything is computed; its identity is checked once that is known."""
+        if self.places.checkpoints is None:
+            return checkpoint.Search(None, [])
+        return checkpoint.newest(self.places.checkpoints, None)
+
+    def _keeper(self) -> Keeper:
+        material = self.setup.material
+        windows = material.windows
+        return Keeper(
+            self.setup.learner,
+            self.setup.tokenizer,
+            self.out_folder,
+            {
+                "base_model": self.base_name,
+                "task": "several labels a text" if material.several else "single-label classification",
+                "method": self.method,
+                "recipe": self.recipe.to_json(),
+                "max_length_in_training": material.max_length,
+                **(
+                    {}
+                    if windows is None
+                    else {"windows": {"length": windows.length, "overlap": windows.overlap}}
+                ),
+                **self.sidecar,
+            },
+        )
+
+    def _run(self, extra: dict[str, Any]) -> Run:
+        import torch
+
+        work, recipe = self.setup, self.recipe
+        identity = resume.identity(work, recipe)
+        if self.places.checkpoints is not None:
+            checkpoint.newest(self.places.checkpoints, identity)  # raises ResumeRefused
+        freeze(work.learner, replace(recipe, method=self.method))
+        work.learner.to(work.device.torch_name)
+        pieces, held = len(work.material.train.encoded), len(work.material.validation.encoded)
+        total = recipe.steps(pieces)
+        run = Run(
+            recipe=recipe,
+            material=work.material,
+            should_stop=work.should_stop,
+            device=work.device,
+            learner=work.learner,
+            tokenizer=work.tokenizer,
+            optimizer=make_optimizer(work.learner, recipe, work.device.torch_name),
+            weights=class_weights(work.material.train.targets, len(self.data.labels), work.device.torch_name)
+            if recipe.class_weights
+            else None,
+            total=total,
+            evaluations=evaluation_steps(total, recipe.steps_per_epoch(pieces), pieces, held),
+            precision=work.precision,
+            scaler=torch.amp.GradScaler(work.device.torch_name, enabled=work.precision.name == "fp16"),
+            keeper=self._keeper(),
+            group=self.group,
+            accumulation=recipe.accumulation,
+        )
+        if self.places.checkpoints is not None and self.group.first:
+            run.checkpoint = resume.Writer(self.places.checkpoints, identity, self.places.seconds, extra)
+        torch.manual_seed(recipe.seed)  # dropout begins the same, whatever was computed before
+        return run
+
+    def _started(self, run: Run, resumed_from: int) -> Started:
+        sizes = [(p.numel(), p.requires_grad) for _, p in run.learner.named_parameters()]
+        return Started(
+            device=self.setup.device.title,
+            precision=run.precision.name,
+            parameters=sum(n for n, _ in sizes),
+            trainable=sum(n for n, trains in sizes if trains),
+            train_texts=run.material.train.texts,
+            validation_texts=run.material.validation.texts,
+            cut_texts=run.material.cut,
+            epochs=self.recipe.epochs,
+            steps=run.total,
+            method=self.method,
+            resumed_from=resumed_from,
+        )
+
+    def _rung(self, name: str, fitted: Fitted, seconds: float, kept: bool = False) -> Rung:
+        return _rung_of(name, fitted.measured.scores, seconds, kept, 0)
+
+    def _finished(self, run: Run) -> Finished:
+        epochs = self.recipe.epochs
+        done = "The epoch is done." if epochs == 1 else f"All {epochs:g} epochs are done."
+        if run.keeper.step == 0:
+            kept = (
+                "Fine-tuning did not get better than the quick head on the validation part, so that is kept."
+            )
+        else:
+            kept = f"The {'best ' if run.keeper.best else ''}state after step {run.keeper.step:,} is kept."
+        return Finished(
+            folder=str(self.out_folder),
+            step=run.step,
+            best_step=run.keeper.step,
+            reason=f"{run.reason or done} {kept}",
+            stopped=run.stopped,
+            seconds=self.setup.elapsed,
+            texts_per_second=run.clock.average,
+            device=self.setup.device.title,
+            precision=run.precision.name,
+            method=self.method if run.keeper.step else "quick",
+            validation=run.keeper.best.scores.to_json()
+            if run.keeper.best is not None and self.data.several
+            else None,
+        )
 
 
-def _tokenise(tokenizer: Any, data: TrainingData, recipe: Recipe) -> tuple[int, Encoded, Encoded]:
-    """Both parts, once: training texts cut to the maximum length, validation texts to what the model reads,
-    as in use.
-    """
-    readable = int(tokenizer.model_max_length)
-    train_part = encode(tokenizer, data.train_texts, min(recipe.max_length or readable, readable))
-    max_length = recipe.max_length or recipes.automatic_length(train_part.full, readable)
-    if train_part.lengths.max() > max_length:
-        train_part = encode(tokenizer, data.train_texts, max_length)
-    return min(max_length, readable), train_part, encode(tokenizer, data.validation_texts, readable)
+def _rung_of(name: str, scores: Any, seconds: float, kept: bool, step: int) -> Rung:
+    words = {
+        "quick": "A regularised regression on the frozen encoder's mean state.",
+        "few": "The encoder learnt to tell classes apart by comparing texts, then the quick head.",
+        "lora": f"Small updates beside the frozen weights, merged at the end; best after step {step:,}.",
+        "full": f"The whole encoder fine-tuned from the quick head on; best after step {step:,}.",
+    }
+    return Rung(name, scores.accuracy, scores.macro_f1, seconds, kept, words[name])
+
+
+def _reason_without_steps(method: str, kept: str, stopped: bool, fitted: Fitted | None) -> str:
+    if fitted is None:
+        return "Stopped before anything was learnt; the model's head is untrained."
+    if stopped:
+        return "Stopped on request. The quick head on the texts read so far is kept."
+    if method == "few":
+        chosen = (
+            "Comparing texts made the model better, so that is kept"
+            if kept == "few"
+            else "Comparing texts did not get better than the quick head on the validation part, so that is kept"
+        )
+        return f"{chosen}; its head learnt from the validation texts too, after they were measured."
+    return "The quick head is fitted; it learnt from the validation texts too, after they were measured."

@@ -16,6 +16,8 @@ from core.errors import BadRecipe
 from core.models.catalogue import BUNDLED, BUNDLED_NAMES
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+METHODS = ("auto", "quick", "full", "few", "lora")
+LOSSES = ("cross-entropy", "focal")
 AUTOMATIC_LENGTH = 256  # tokens: the most that is taken without asking; cost grows faster than length
 SHORTEST_LENGTH = 8  # tokens
 
@@ -24,15 +26,27 @@ SHORTEST_LENGTH = 8  # tokens
 class Recipe:
     """How to train. Each field's unit stands beside it; `problems(recipe)` gathers all faults."""
 
+    method: str = (
+        "auto"  # "auto" | "quick" (head on a frozen encoder) | "full" | "few" (contrastive) | "lora"
+    )
     epochs: float = 3.0  # passes over the training texts
     batch_size: int = 32  # texts per optimizer step
+    accumulation: int = 1  # parts that a batch is computed in, to save memory; the step stays the same
     learning_rate: float = 2e-4  # peak step size of the encoder (AdamW)
     head_learning_rate_factor: float = 10.0  # the head's rate as a multiple of the encoder's
     warmup_share: float = 0.1  # share of all steps in which the rate rises linearly, 0 to 1
     weight_decay: float = 0.01  # AdamW's decay, per step and rate; not on biases and norms
+    layer_decay: float = 1.0  # the rate of each layer as a multiple of the one above it; 1: all alike
+    dropout: float = 0.0  # share of values left out at random in the encoder while training, 0 to 1
+    token_dropout: float = 0.1  # share of tokens hidden at random while training, 0 to 1
+    train_embeddings: bool = False  # True: word embeddings learn too (slower; for other languages or jargon)
     max_length: int = 0  # tokens per text in training, special tokens included; 0: from the data
+    windows: bool = False  # True: a long text is read in overlapping windows, whose answers are averaged
     layers: str = "all"  # which layers train: "all" | "head" | "last:K"
     class_weights: bool = False  # True: errors on rare classes weigh more, in inverse proportion
+    loss: str = "cross-entropy"  # "cross-entropy" | "focal" (errors on hard texts weigh more)
+    label_smoothing: float = 0.0  # share of each target that is spread over all classes, 0 to 1
+    lora_rank: int = 16  # rank of LoRA's update of each weight matrix; only with method "lora"
     early_stopping: int = 0  # evaluations without improvement until the end; 0: never
     seed: int = 0  # of the head's start, the order of texts and the dropout
     gradient_clip: float = 1.0  # largest gradient norm; 0: no clipping
@@ -104,6 +118,17 @@ def problems(recipe: Recipe) -> list[str]:
             (not 0 < recipe.head_learning_rate_factor <= 1000, "The head's factor has to be in 0 to 1,000."),
             (not 0 <= recipe.warmup_share <= 1, "The warm-up share has to be between 0 and 1."),
             (not 0 <= recipe.weight_decay <= 1, "The weight decay has to be between 0 and 1."),
+            (recipe.method not in METHODS, f"The method has to be one of {', '.join(METHODS)}."),
+            (recipe.loss not in LOSSES, f"The loss has to be one of {', '.join(LOSSES)}."),
+            (
+                not 1 <= recipe.accumulation <= recipe.batch_size,
+                "The accumulation has to be between 1 and the batch size.",
+            ),
+            (not 0 < recipe.layer_decay <= 1, "The layer decay has to be more than 0 and at most 1."),
+            (not 0 <= recipe.dropout < 1, "The dropout has to be from 0 to below 1."),
+            (not 0 <= recipe.token_dropout < 1, "The token dropout has to be from 0 to below 1."),
+            (not 0 <= recipe.label_smoothing < 1, "The label smoothing has to be from 0 to below 1."),
+            (not 1 <= recipe.lora_rank <= 1024, "The LoRA rank has to be between 1 and 1,024."),
             (
                 recipe.max_length != 0 and not SHORTEST_LENGTH <= recipe.max_length <= 100_000,
                 f"The maximum length has to be 0 (automatic) or at least {SHORTEST_LENGTH} tokens.",
@@ -130,6 +155,37 @@ def check(recipe: Recipe) -> None:
     found = problems(recipe)
     if found:
         raise BadRecipe(" ".join(found))
+
+
+METHOD_WORDS = {
+    "quick": "Quick: the encoder stays as it is, and a regularised regression on its states is fitted.",
+    "full": "Full fine-tuning: the whole encoder learns, from the quick head on.",
+    "few": "Few labels: the encoder learns by comparing texts of the same and of other classes.",
+    "lora": "LoRA: small updates beside the frozen weights learn, and are merged into them at the end.",
+}
+FEW = 20  # training texts per class below which comparing texts beats fine-tuning
+LARGE = 250_000_000  # parameters from which low-rank updates are chosen, for memory's sake
+
+
+def choose_method(n_train: int, n_classes: int, several: bool, parameters: int) -> tuple[str, str]:
+    """What “auto” takes for N training texts in C classes and an encoder of so many parameters, and a sentence
+    that says why.
+    """
+    per_class = n_train / max(1, n_classes)
+    if not several and per_class < FEW:
+        return "few", (
+            f"There are about {per_class:.0f} texts per class to learn from. Below {FEW}, comparing texts "
+            "(contrastive fine-tuning) learns most, so that is what trains."
+        )
+    if parameters >= LARGE:
+        return "lora", (
+            f"The model has {parameters / 1e6:,.0f} million weights. Small updates beside them (LoRA) need a "
+            "fraction of the memory, so those are what trains."
+        )
+    return "full", (
+        f"There are {n_train:,} texts to learn from, enough to fine-tune the whole model, starting from a quick "
+        "head. The better of the two is kept."
+    )
 
 
 def automatic_length(lengths: np.ndarray[Any, Any], readable: int) -> int:

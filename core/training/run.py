@@ -1,110 +1,86 @@
-"""One training run in memory: its steps, its measurements, its best state.
+"""One fine-tuning run in memory: its steps, its measurements, its best state.
 
-Knows how a step is made safe and what is kept. Does not know how a run is put together (`loop`), threads,
-databases or screens.
+Knows how a step is made safe and what is kept. Does not know how a run is put together (`loop`), how a checkpoint
+lies on the disk, threads, databases or screens.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.errors import Diverged
-from core.models.device import Device, memory_used
-from core.models.forward import Encoded, accepted, collate, memory_in_words
-from core.models.saving import save_model
-from core.records import Evaluated, Event, Finished, Note, Started, Step
-from core.training import batching, precision
+from core.errors import Diverged, OutOfMemory
+from core.models.device import Device, device_use, memory_used
+from core.models.forward import collate, memory_in_words, multiple
+from core.records import Checkpointed, Evaluated, Event, Note, Step
+from core.training import batching
 from core.training.clock import Clock
+from core.training.group import Group
+from core.training.keeper import Keeper
+from core.training.learner import Learner
+from core.training.losses import mass, total_loss
+from core.training.material import Material
 from core.training.optimizer import set_rate
+from core.training.precision import Precision
 from core.training.recipe import Recipe
-from core.training.task import TrainingData
-from core.training.validation import Measured, measure
+from core.training.validation import Mark, Measured, class_changes, measure, predict
 
 STOP_SECONDS = 5.0  # that a stop may still spend on a first measurement
-_TRIAL_TEXTS, _TRIAL_TOKENS = 16, 1024  # of the first batch at most, to time number formats with
 _MOST_SKIPPED = 20  # fp16 steps in a row whose gradient overflowed
+_HIDING = 7  # sets the draws of hidden tokens apart from those of the order of texts
+_MOST_CLASSES = 500  # for which every evaluation lists what each class gained and lost
 
 
 @dataclass
 class Run:
-    """What one training run holds in memory."""
+    """What one run holds in memory."""
 
-    data: TrainingData
     recipe: Recipe
-    out_folder: Path
-    sidecar: dict[str, Any]
+    material: Material
     should_stop: Callable[[], bool]
     device: Device
-    model: Any
+    learner: Learner
     tokenizer: Any
-    train_part: Encoded
-    validation_part: Encoded
     optimizer: Any
-    weights: Any
+    weights: Any  # (C,) of the classes, or None
     total: int  # optimizer steps
     evaluations: list[int]
-    precision: precision.Precision = field(init=False)
-    scaler: Any = field(init=False)
+    precision: Precision
+    scaler: Any
+    keeper: Keeper
+    group: Group
+    checkpoint: Callable[[Run], Checkpointed | None] = lambda run: None  # asked after every step
     clock: Clock = field(default_factory=Clock)
     step: int = 0
-    best: Measured | None = None
-    best_step: int = 0
-    mark: Measured | None = None  # the last evaluation that early stopping counts as progress
+    accumulation: int = 1  # parts that a batch is computed in
+    mark: Mark | None = None  # the last evaluation that early stopping counts as progress
     since_mark: int = 0  # evaluations since
+    tuned: Measured | None = None  # the best measurement after at least one step
+    right: np.ndarray[Any, Any] | None = None  # the last evaluation's right answers
     skipped: int = 0  # fp16: overflows in a row
     stopped: bool = False
     reason: str = ""
+    losses: list[float] = field(default_factory=list)  # of this process's steps, for tests and the ladder
 
     # ----------------------------------------------------------------- the stages
 
-    def choose_precision(self) -> None:
-        """Times real passes on the first texts; neither weights nor random state move."""
-        import torch
-
-        batch = self._batches(0)[0]
-        longest = int(self.train_part.lengths[batch].max())
-        rows = batch[: max(1, min(_TRIAL_TEXTS, _TRIAL_TOKENS // longest))]
-
-        def trial(dtype: Any) -> None:
-            self._loss(rows, dtype)[0].backward()
-            self.optimizer.zero_grad(set_to_none=True)
-
-        self.model.train()
-        with torch.random.fork_rng(enabled=self.device.torch_name == "cpu"):
-            self.precision = precision.choose(self.recipe.precision, self.device.torch_name, trial)
-        self.scaler = torch.amp.GradScaler(self.device.torch_name, enabled=self.precision.name == "fp16")
-
-    def started(self) -> Started:
-        sizes = [(p.numel(), p.requires_grad) for p in self.model.parameters()]
-        self.clock = Clock()
-        return Started(
-            device=self.device.title,
-            precision=self.precision.name,
-            parameters=sum(n for n, _ in sizes),
-            trainable=sum(n for n, trains in sizes if trains),
-            train_texts=len(self.train_part),
-            validation_texts=len(self.validation_part),
-            cut_texts=self.train_part.cut,
-            epochs=self.recipe.epochs,
-            steps=self.total,
-        )
-
     def steps(self) -> Iterator[Event]:
         """Every optimizer step and the evaluations between them, until the end or a reason to end earlier."""
-        for epoch in range(math.ceil(self.recipe.epochs)):
-            for rows in self._batches(epoch):
+        per_epoch = self.recipe.steps_per_epoch(len(self.material.train.encoded))
+        due = set(self.evaluations)
+        while self.step < self.total:
+            batches = self.batches(self.step // per_epoch)
+            for rows in batches[self.step % per_epoch :]:
                 if self._stop_asked() or self.step >= self.total:
                     return
-                yield self._train_on(rows)
-                if self.step in self.evaluations:
-                    event = self._evaluate(self._stop_asked)
+                yield from self._train_on(rows)
+                if self.step in due:
+                    event = self.evaluate(self._stop_asked)
                     if event is None:
                         return
                     yield event
@@ -114,61 +90,62 @@ class Run:
                             "ended early."
                         )
                         return
+                saved = self.checkpoint(self)
+                if saved is not None:
+                    yield saved
 
     def last_measurement(self) -> Iterator[Event]:
         """A stop before the first evaluation: measure the present state if that is quick, and keep it in any
         case.
         """
-        if self.best_step or self.best is not None:
+        if self.keeper.state is not None:
             return
         limit = time.perf_counter() + STOP_SECONDS
-        event = self._evaluate(lambda: time.perf_counter() > limit)
+        event = self.evaluate(lambda: time.perf_counter() > limit)
         if event is not None:
             yield event
         else:
-            self._save(None)
-            self.best_step = self.step
+            self.keeper.improve(None, self.step, self._made())
             yield Note(
                 "The validation part is too large to measure it while stopping; the model is kept unmeasured."
             )
 
-    def finished(self) -> Finished:
-        epochs = self.recipe.epochs
-        done = "The epoch is done." if epochs == 1 else f"All {epochs:g} epochs are done."
-        kept = f"The {'best ' if self.best else ''}state after step {self.best_step:,} is kept."
-        return Finished(
-            folder=str(self.out_folder),
-            step=self.step,
-            best_step=self.best_step,
-            reason=f"{self.reason or done} {kept}",
-            stopped=self.stopped,
-            seconds=self.clock.elapsed,
-            texts_per_second=self.clock.average,
-            device=self.device.title,
-            precision=self.precision.name,
-        )
+    def batches(self, epoch: int) -> list[np.ndarray[Any, Any]]:
+        lengths = self.material.train.encoded.lengths
+        return batching.epoch_batches(lengths, self.recipe.batch_size, self.recipe.seed, epoch)
 
     # ----------------------------------------------------------------- one step
 
-    def _train_on(self, rows: np.ndarray[Any, Any]) -> Step:
+    def _train_on(self, rows: np.ndarray[Any, Any]) -> Iterator[Event]:
+        """One optimizer step on a batch. A batch that does not fit in memory is computed in twice as many parts."""
         start = time.perf_counter()
-        self.model.train()
+        self.learner.train()
         rate = set_rate(self.optimizer, self.recipe.rate_factor(self.step, self.total))
-        loss, width = self._loss(rows, self.precision.dtype)
-        value = float(loss.detach())
-        if not math.isfinite(value):
-            raise self._diverged(f"The loss became {value}")
-        with memory_in_words(len(rows), width):  # the optimizer's own state is made in its first step
-            self.scaler.scale(loss).backward()
+        while True:
+            try:
+                value = self._gradients(rows)
+                break
+            except OutOfMemory as error:
+                self.optimizer.zero_grad(set_to_none=True)
+                if self.accumulation >= len(rows):
+                    raise
+                self.accumulation *= 2
+                _free_memory(self.device)
+                yield Note(
+                    f"{error} Each batch is computed in {self.accumulation} parts from now on; "
+                    "the steps stay the same and take a little longer."
+                )
+        with memory_in_words(len(rows), 0):  # the optimizer's own state is made in its first step
             norm = self._clip()
             self.scaler.step(self.optimizer)
             self.scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
         self.step += 1
+        self.losses.append(value)
         self.clock.trained(time.perf_counter() - start, len(rows))
-        return Step(
+        yield Step(
             step=self.step,
-            epoch=self._epoch,
+            epoch=self.epoch,
             loss=value,
             learning_rate=rate,
             gradient_norm=norm,
@@ -177,23 +154,68 @@ class Run:
             memory=memory_used(self.device),
             elapsed=self.clock.elapsed,
             remaining=self._remaining(),
+            device_use=device_use(self.device),
         )
 
-    def _loss(self, rows: Sequence[int] | np.ndarray[Any, Any], dtype: Any) -> tuple[Any, int]:
-        """Mean cross-entropy of some training texts, and their width in tokens."""
-        import torch
+    def _gradients(self, rows: np.ndarray[Any, Any]) -> float:
+        """The mean loss of a batch, whose gradient is left in the parameters. Raises Diverged, OutOfMemory."""
+        weight = mass(self._targets(rows), weights=self.weights, of_text=self._shares(rows))
+        hidden = self._hidden(rows)
+        parts = np.array_split(np.arange(len(rows)), min(self.accumulation * self.group.size, len(rows)))
+        value = 0.0
+        for at in self.group.mine(parts):
+            piece = rows[at]
+            loss, width = self._loss(piece, None if hidden is None else hidden[at])
+            loss = loss / weight
+            value += float(loss.detach())
+            if not math.isfinite(value):
+                raise self._diverged(f"The loss became {value}")
+            with memory_in_words(len(piece), width):
+                self.scaler.scale(loss).backward()
+        return self.group.sum_gradients([p for _, p in self.learner.trainable()], value)
 
+    def _hidden(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
+        """(n, T) bool: which tokens this step hides. Follows from seed and step alone, however a batch is split."""
+        if self.recipe.token_dropout <= 0:
+            return None
+        width = int(self.material.train.encoded.lengths[rows].max())
+        draw = np.random.default_rng([self.recipe.seed, self.step, _HIDING])
+        return np.asarray(draw.random((len(rows), width)) < self.recipe.token_dropout)
+
+    def _loss(self, rows: np.ndarray[Any, Any], hidden: np.ndarray[Any, Any] | None) -> tuple[Any, int]:
+        """The sum of the losses of some training pieces, and their width in tokens."""
         device = self.device.torch_name
-        inputs = {
-            k: v.to(device)
-            for k, v in accepted(self.model, collate(self.train_part, rows, self.tokenizer)).items()
-        }
-        labels = torch.tensor([self.data.train_labels[i] for i in rows], device=device)
+        batch = collate(self.material.train.encoded, rows, self.tokenizer, multiple=multiple(device))
+        if hidden is not None:
+            hide(batch, hidden, self.tokenizer)
+        if device == "cuda":
+            batch = {name: value.pin_memory() for name, value in batch.items()}
+        inputs = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        targets, shares = self._targets(rows).to(device), self._shares(rows)
         width = int(inputs["input_ids"].shape[1])
         with memory_in_words(len(rows), width):
-            with torch.autocast(device, dtype=dtype, enabled=dtype is not None):
-                logits = self.model(**inputs).logits
-            return torch.nn.functional.cross_entropy(logits.float(), labels, weight=self.weights), width
+            logits = self.learner.logits(inputs, self.precision.dtype)
+            return total_loss(
+                logits,
+                targets,
+                weights=self.weights,
+                smoothing=self.recipe.label_smoothing,
+                focal=self.recipe.loss == "focal",
+                of_text=None if shares is None else shares.to(device),
+            ), width
+
+    def _targets(self, rows: np.ndarray[Any, Any]) -> Any:
+        import torch
+
+        part = self.material.train
+        found = torch.from_numpy(part.targets[part.owner[rows]])
+        return found.float() if found.ndim == 2 else found
+
+    def _shares(self, rows: np.ndarray[Any, Any]) -> Any:
+        import torch
+
+        share = self.material.train.share
+        return None if share is None else torch.from_numpy(share[rows])
 
     def _clip(self) -> float:
         """The gradient's norm, after which it is clipped. Raises Diverged before the optimizer could use a
@@ -202,9 +224,9 @@ class Run:
         import torch
 
         self.scaler.unscale_(self.optimizer)
-        trained = [p for p in self.model.parameters() if p.requires_grad]
+        trained = [p for _, p in self.learner.trainable()]
         limit = self.recipe.gradient_clip or float("inf")
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, limit))
+        norm = float(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
         if math.isfinite(norm):
             self.skipped = 0
         elif self.precision.name != "fp16" or self.skipped >= _MOST_SKIPPED:
@@ -215,87 +237,110 @@ class Run:
 
     def _diverged(self, what: str) -> Diverged:
         self.optimizer.zero_grad(set_to_none=True)
-        kept = (
-            f"The best state before that, after step {self.best_step:,}, is kept."
-            if self.best_step
-            else "No model was kept."
-        )
+        kept = "No model was kept."
+        if self.keeper.state is not None:
+            self.keeper.write()
+            kept = f"The best state before that, after step {self.keeper.step:,}, is kept."
         return Diverged(
             f"{what} at step {self.step + 1:,}, so training ended before it could spoil the weights. {kept} "
             f"Try a smaller learning rate than {self.recipe.learning_rate:g}, or a longer warm-up."
         )
 
-    # ----------------------------------------------------------------- measuring and keeping
+    # ----------------------------------------------------------------- measuring
 
-    def _evaluate(self, give_up: Callable[[], bool]) -> Evaluated | None:
+    def evaluate(self, give_up: Callable[[], bool]) -> Evaluated | None:
+        """The present state on the validation part; it is kept when it is the best so far."""
         start = time.perf_counter()
-        found = measure(
-            self.model,
-            self.tokenizer,
-            self.validation_part,
-            self.data.validation_labels,
-            self.device.torch_name,
-            give_up,
+        part = self.material.validation
+        logits = predict(
+            self.learner, self.tokenizer, part, self.device.torch_name, self.precision.dtype, give_up
         )
-        if found is None:
+        if logits is None:
             return None
+        found = measure(logits, part.targets, self.material.labels)
         if not found.finite:
             raise self._diverged("The validation loss became infinite or not a number")
-        self.clock.evaluated(time.perf_counter() - start)
-        improved = found.better_than(self.best)
+        best = self.keeper.best
+        improved = found.mark.better_than(None if best is None else best.mark)
         if improved:
-            self._save(found)
-            self.best, self.best_step = found, self.step
+            self.keeper.improve(found, self.step, self._made())
+        if self.step and found.mark.better_than(None if self.tuned is None else self.tuned.mark):
+            self.tuned = found
+        if self.group.first:
+            self.keeper.write_if_due()
         self.since_mark += 1
-        if found.progress_since(self.mark):
-            self.mark, self.since_mark = found, 0
+        if found.mark.progress_since(self.mark):
+            self.mark, self.since_mark = found.mark, 0
+        classes = len(self.material.labels)
+        changes = (
+            class_changes(part.targets, found.right, self.right, classes) if classes <= _MOST_CLASSES else ()
+        )
+        self.right = found.right
+        self.clock.evaluated(time.perf_counter() - start)
+        scores = found.scores
         return Evaluated(
             step=self.step,
-            epoch=self._epoch,
+            epoch=self.epoch,
             loss=found.loss,
-            accuracy=found.accuracy.value,
-            accuracy_low=found.accuracy.low,
-            accuracy_high=found.accuracy.high,
-            macro_f1=found.macro_f1,
+            accuracy=scores.accuracy.value,
+            accuracy_low=scores.accuracy.low,
+            accuracy_high=scores.accuracy.high,
+            macro_f1=scores.macro_f1.value,
             best=improved,
             elapsed=self.clock.elapsed,
+            macro_f1_low=scores.macro_f1.low,
+            macro_f1_high=scores.macro_f1.high,
+            classes=changes,
         )
 
-    def _save(self, measured: Measured | None) -> None:
-        metrics = measured and {
-            "loss": measured.loss,
-            "accuracy": measured.accuracy.value,
-            "macro_f1": measured.macro_f1,
-            "texts": len(self.validation_part),
-        }
-        made = {
+    def _made(self) -> dict[str, Any]:
+        return {
             "precision": self.precision.name,
             "device": self.device.title,
             "step": self.step,
-            "epoch": self._epoch,
+            "epoch": self.epoch,
         }
-        content = {**self.sidecar, "trained": made, "validation": metrics}
-        save_model(self.model, self.tokenizer, self.out_folder, content)
 
     def _stop_asked(self) -> bool:
-        if self.should_stop():
+        if self.group.agree(self.should_stop()):
             self.stopped = True
             self.reason = f"Stopped on request after step {self.step:,} of {self.total:,}."
         return self.stopped
 
     # ----------------------------------------------------------------- figures
 
-    def _batches(self, epoch: int) -> list[np.ndarray[Any, Any]]:
-        return batching.epoch_batches(
-            self.train_part.lengths, self.recipe.batch_size, self.recipe.seed, epoch
-        )
-
     @property
-    def _epoch(self) -> float:
-        return self.step / self.recipe.steps_per_epoch(len(self.train_part))
+    def epoch(self) -> float:
+        return self.step / self.recipe.steps_per_epoch(len(self.material.train.encoded))
 
     def _remaining(self) -> float:
+        pieces = len(self.material.train.encoded)
         left = self.total - self.step
-        texts = round(left * len(self.train_part) / self.recipe.steps_per_epoch(len(self.train_part)))
+        texts = round(left * pieces / self.recipe.steps_per_epoch(pieces))
         evaluations = sum(step >= self.step for step in self.evaluations)
-        return self.clock.remaining(texts, evaluations, len(self.validation_part))
+        return self.clock.remaining(texts, evaluations, len(self.material.validation.encoded))
+
+
+def hide(batch: dict[str, Any], hidden: np.ndarray[Any, Any], tokenizer: Any) -> None:
+    """Takes tokens out of a batch's attention mask; special tokens stay. `hidden` is (n, T') bool, T' >= the
+    longest text of the batch.
+    """
+    import torch
+
+    ids, mask = batch["input_ids"], batch["attention_mask"]
+    width = min(ids.shape[1], hidden.shape[1])
+    found = torch.zeros(ids.shape, dtype=torch.bool)
+    found[:, :width] = torch.from_numpy(hidden[:, :width])
+    for special in tokenizer.all_special_ids:
+        found &= ids != special
+    batch["attention_mask"] = mask * ~found
+
+
+def _free_memory(device: Device) -> None:
+    import gc
+
+    gc.collect()
+    if device.torch_name == "cuda":
+        import torch
+
+        torch.cuda.empty_cache()

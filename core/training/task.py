@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from core.errors import BadData
 
@@ -17,10 +20,39 @@ _NAMED = 5  # classes named in one sentence; the rest is counted
 @dataclass(frozen=True)
 class TrainingData:
     train_texts: Sequence[str]
-    train_labels: Sequence[int]  # indices into `labels`
+    train_labels: Sequence[Any]  # indices into `labels`; tuples of them where a text may have several
     validation_texts: Sequence[str]
-    validation_labels: Sequence[int]
+    validation_labels: Sequence[Any]
     labels: Sequence[str]  # C class names
+    several: bool = False  # a text may have several labels, or none
+
+    @property
+    def train_targets(self) -> np.ndarray[Any, Any]:
+        """(N,) int64 class indices; (N, C) bool where a text may have several labels."""
+        return _targets(self.train_labels, len(self.labels), self.several)
+
+    @property
+    def validation_targets(self) -> np.ndarray[Any, Any]:
+        return _targets(self.validation_labels, len(self.labels), self.several)
+
+    def label_words(self, row: int) -> str:
+        """The label of a training text, or its labels joined by a comma."""
+        of_row = self.train_labels[row]
+        return ", ".join(self.labels[c] for c in (of_row if self.several else (of_row,)))
+
+
+def _targets(labels: Sequence[Any], classes: int, several: bool) -> np.ndarray[Any, Any]:
+    if not several:
+        return np.asarray(labels, dtype=np.int64)
+    found = np.zeros((len(labels), classes), dtype=bool)
+    for row, of_row in enumerate(labels):
+        found[row, list(of_row)] = True
+    return found
+
+
+def counts(labels: Sequence[Any], several: bool) -> Counter[int]:
+    """Texts per class index."""
+    return Counter(c for of_row in labels for c in of_row) if several else Counter(labels)
 
 
 def check(data: TrainingData) -> list[str]:
@@ -36,7 +68,7 @@ def check(data: TrainingData) -> list[str]:
 def problems(data: TrainingData) -> list[str]:
     """Every reason, as a sentence, why these data cannot be trained on."""
     _require_consistent(data)
-    train = Counter(data.train_labels)
+    train = counts(data.train_labels, data.several)
     if not train and not data.validation_labels:
         return [
             "There is no text with a label in these data, so there is nothing to learn from. "
@@ -45,14 +77,14 @@ def problems(data: TrainingData) -> list[str]:
     found = []
     if not train:
         found.append("No text is left to train on. Give the training part a larger share.")
-    elif len(train) == 1:
+    elif len(train) == 1 and not data.several:
         only = data.labels[next(iter(train))]
         found.append(
             f"All training texts carry the same label, “{only}”. A classifier needs texts of at least two "
             "classes."
         )
     if not data.validation_labels:
-        if train and max(train.values()) == 1:
+        if train and max(train.values()) == 1 and not data.several:
             found.append(
                 "Every class has only one text, so none can be kept aside to measure what was learnt. "
                 "Give each class at least two texts, better ten. If the labels are free text, choose "
@@ -68,7 +100,8 @@ def problems(data: TrainingData) -> list[str]:
 
 def warnings(data: TrainingData) -> list[str]:
     """What will make the result worse than it could be, as sentences."""
-    train, validation = Counter(data.train_labels), Counter(data.validation_labels)
+    train = counts(data.train_labels, data.several)
+    validation = counts(data.validation_labels, data.several)
     classes = range(len(data.labels))
     found = []
     absent = [data.labels[c] for c in classes if not train[c]]
@@ -99,7 +132,7 @@ def _require_consistent(data: TrainingData) -> None:
     ):
         if len(texts) != len(labels):
             raise ValueError(f"{len(texts)} texts, but {len(labels)} labels")
-        if any(not 0 <= label < len(data.labels) for label in labels):
+        if any(not 0 <= label < len(data.labels) for label in counts(labels, data.several)):
             raise ValueError("a label index is outside the class names")
     if len(set(data.labels)) != len(data.labels):
         raise ValueError("two classes have the same name")

@@ -1,16 +1,27 @@
-"""Measuring on the validation part, and when to do so. Knows loss and macro-F1; does not know how to train."""
+"""Measuring on the validation part, and when to do so. Knows logits, loss and scores; does not know how to train."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from core.evaluation.metrics import macro_f1, wilson
-from core.models.forward import Encoded, iter_encoded
-from core.records import Interval
+from core.evaluation.metrics import score
+from core.evaluation.multilabel import score_several, tune_thresholds
+from core.models.forward import (
+    BATCH_TEXTS,
+    BATCH_TOKENS,
+    batches,
+    collate,
+    memory_in_words,
+    multiple,
+    pool_windows,
+)
+from core.records import Scores
+from core.training.learner import Learner
+from core.training.material import Part
 
 # inner evaluations an epoch per (training / validation texts): about a tenth of the time at most
 _SHARE = 0.25
@@ -19,51 +30,110 @@ _APART = 10  # steps between two of them at least
 
 
 @dataclass(frozen=True)
-class Measured:
-    loss: float  # mean cross-entropy in nats, every text weighing the same
-    accuracy: Interval
+class Mark:
+    """What two measurements are compared by."""
+
     macro_f1: float
+    loss: float  # nats
 
-    @property
-    def finite(self) -> bool:
-        return bool(np.isfinite(self.loss))
-
-    def better_than(self, other: Measured | None) -> bool:
+    def better_than(self, other: Mark | None) -> bool:
         """By macro-F1; of two equals the one with the lower loss."""
         return other is None or (self.macro_f1, -self.loss) > (other.macro_f1, -other.loss)
 
-    def progress_since(self, mark: Measured | None) -> bool:
+    def progress_since(self, mark: Mark | None) -> bool:
         """Enough to go on for: a higher macro-F1, or a loss lower by a hundredth. On a plateau of macro-F1
         the loss can creep down for ever.
         """
         return mark is None or self.macro_f1 > mark.macro_f1 or self.loss < 0.99 * mark.loss
 
 
-def measure(
-    model: Any,
+@dataclass(frozen=True)
+class Measured:
+    loss: float  # nats, mean over texts: cross-entropy, or the mean binary one over classes
+    scores: Scores
+    right: np.ndarray[Any, Any]  # (N,) bool: the text is right; several labels: (N, C), the label is right
+    thresholds: np.ndarray[Any, Any] | None = (
+        None  # (C,) several labels: probabilities from which a label holds
+    )
+
+    @property
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.loss))
+
+    @property
+    def mark(self) -> Mark:
+        return Mark(self.scores.macro_f1.value, self.loss)
+
+
+def predict(
+    learner: Learner,
     tokenizer: Any,
-    encoded: Encoded,
-    truth: Sequence[int],
+    part: Part,
     device: str,
-    give_up: Callable[[], bool],
-) -> Measured | None:
-    """The model on the validation part, in full precision as it will be used. None when `give_up()` said so
-    between two batches. Puts the model into evaluation mode.
+    dtype: Any = None,
+    give_up: Callable[[], bool] = lambda: False,
+) -> np.ndarray[Any, Any] | None:
+    """(N, C) float32 logits of a part; the mean over windows. None when `give_up()` said so between two batches.
+
+    Puts the learner into evaluation mode. `dtype`: of mixed precision, None for fp32. Raises OutOfMemory.
     """
-    true = np.asarray(truth, dtype=np.int64)
-    predicted = np.zeros(len(true), dtype=np.int64)
-    losses = np.zeros(len(true), dtype=np.float64)
-    for rows, logits in iter_encoded(model, tokenizer, encoded, device):
-        predicted[rows] = logits.argmax(axis=1)
-        losses[rows] = _cross_entropy(logits, true[rows])
+    import torch
+
+    learner.eval()
+    found = np.zeros((len(part.encoded), learner.head.out_features), dtype=np.float32)
+    groups = batches(part.encoded.lengths, BATCH_TOKENS.get(device, 4096), BATCH_TEXTS.get(device, 64))
+    for rows in groups:
+        batch = collate(part.encoded, rows, tokenizer, multiple=multiple(device))
+        inputs = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
+        with memory_in_words(len(rows), inputs["input_ids"].shape[1]), torch.inference_mode():
+            found[rows] = learner.logits(inputs, dtype).cpu().numpy()
         if give_up():
             return None
-    hits = int((predicted == true).sum())
+    return found if len(found) == part.texts else pool_windows(found, part.owner, part.texts)
+
+
+def measure(logits: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], labels: tuple[str, ...]) -> Measured:
+    """Loss and scores of (N, C) logits against (N,) class indices, or (N, C) booleans for several labels.
+
+    Several labels: the thresholds are tuned on these texts, so the scores are cross-fitted: each half is judged
+    by thresholds from the other half. What is returned to be used later is tuned on all.
+    """
+    if targets.ndim == 1:
+        predicted = logits.argmax(axis=1)
+        loss = float(_cross_entropy(logits, targets).mean())
+        return Measured(loss, score(targets.tolist(), predicted.tolist(), labels), predicted == targets)
+    wide = logits.astype(np.float64)
+    loss = float(np.logaddexp(0.0, np.where(targets, -wide, wide)).mean())
+    probabilities = 1.0 / (1.0 + np.exp(-wide))
+    if not np.isfinite(loss):
+        probabilities = np.nan_to_num(probabilities)
+    chosen = np.zeros(targets.shape, dtype=bool)
+    halves = np.random.default_rng(0).permutation(len(targets)) % 2 == 0
+    for half in (halves, ~halves):
+        tuned = tune_thresholds(targets[~half], probabilities[~half])
+        chosen[half] = probabilities[half] >= tuned
     return Measured(
-        loss=float(losses.mean()),
-        accuracy=wilson(hits, len(true)),
-        macro_f1=macro_f1(true.tolist(), predicted.tolist(), model.config.num_labels),
+        loss,
+        score_several(targets, chosen, labels),
+        chosen == targets,
+        np.asarray(tune_thresholds(targets, probabilities), dtype=np.float64),
     )
+
+
+def class_changes(
+    targets: np.ndarray[Any, Any],
+    right: np.ndarray[Any, Any],
+    before: np.ndarray[Any, Any] | None,
+    classes: int,
+) -> tuple[tuple[int, int, int, int], ...]:
+    """Per class: its texts, those that are right, newly right and newly wrong since `before` (all as `right`)."""
+    before = right if before is None else before
+    found = []
+    for c in range(classes):
+        of_class = targets == c if targets.ndim == 1 else targets[:, c]
+        now, then = (r[of_class] if targets.ndim == 1 else r[of_class, c] for r in (right, before))
+        found.append((len(now), int(now.sum()), int((now & ~then).sum()), int((then & ~now).sum())))
+    return tuple(found)
 
 
 def _cross_entropy(logits: np.ndarray[Any, Any], true: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

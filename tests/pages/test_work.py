@@ -53,6 +53,7 @@ def test_changed_settings_reach_the_recipe_of_the_run(enter: Callable[..., Works
     workspace = enter()
     dataset = homes.add_data(workspace)
     at = start("train")
+    at.segmented_control(key="method").set_value("full").run()
     numbers = {
         "epochs": 2.5, "batch_size": 4, "learning_rate": 1e-3, "seed": 7, "warmup": 0.25, "weight_decay": 0.1,
         "max_length": 64, "early_stopping": 3, "gradient_clip": 2.0,
@@ -71,7 +72,7 @@ def test_changed_settings_reach_the_recipe_of_the_run(enter: Callable[..., Works
     run = homes.only(workspace.runs())
     assert (run.name, run.base_model, run.dataset_id) == ("my own name", "someone/some-model", dataset.id)
     assert Recipe.from_json(run.recipe) == Recipe(
-        epochs=2.5, batch_size=4, learning_rate=1e-3, seed=7, warmup_share=0.25, weight_decay=0.1,
+        method="full", epochs=2.5, batch_size=4, learning_rate=1e-3, seed=7, warmup_share=0.25, weight_decay=0.1,
         max_length=64, early_stopping=3, gradient_clip=2.0, class_weights=True, precision="fp32",
         layers="last:1",
     )  # fmt: skip

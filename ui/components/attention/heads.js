@@ -40,6 +40,8 @@ class Heads {
       this.cells.append(row);
     }
     this.number(this.axes.rows, layers, "Layer");
+    const added = this.axes.rows.children[1 + (this.view.map.averaging ?? -2)];
+    if (added) added.title = "This layer averages all tokens; it has learnt nothing.";
     this.number(this.axes.columns, heads, "Head");
   }
 

@@ -78,6 +78,7 @@ class Picture:
         header = {
             "id": self.id,
             "layers": self.layers,
+            "averaging": self.attention.averaging,
             "heads": self.heads,
             "thumb": self.thumbnails.shape[-1],
             "tokens": self.shown,

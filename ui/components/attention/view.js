@@ -168,6 +168,7 @@ class View {
   // ------------------------------------------------------------- words
 
   describe({ layer, head }) {
+    if (this.mode !== "rollout" && layer === this.map.averaging) return `Layer ${layer + 1}: averages all tokens, learnt nothing`;
     if (this.mode === "average") return `Layer ${layer + 1}, average over ${this.map.heads} heads`;
     if (this.mode === "rollout") return layer === 0 ? "Rollout through layer 1" : `Rollout through layers 1 to ${layer + 1}`;
     return `Layer ${layer + 1}, head ${head + 1}`;

@@ -21,6 +21,6 @@ _mount = st.components.v2.component(
 
 
 def show_texts(items: Sequence[dict[str, Any]], *, key: str, kind: str, max_height: int | None) -> None:
-    """`kind` “block”: items with `text`; “chips”: items with `text`, `color` (#RRGGBB) and `note`;
+    """`kind` “block”: items with `text`, and a `title` above it if there is one; “chips”: items with `text`, `color` (#RRGGBB) and `note`;
     “tokens”: items with `text`."""
     _mount(key=key, data={"items": list(items), "kind": kind, "max_height": max_height})

@@ -14,9 +14,17 @@ function block(item, maxHeight) {
     node.style.maxHeight = `${maxHeight}px`
     node.tabIndex = 0
     node.setAttribute("role", "region")
-    node.setAttribute("aria-label", "Text")
+    node.setAttribute("aria-label", item.title || "Text")
   }
-  return node
+  return item.title ? titled(item.title, node) : node
+}
+
+function titled(title, node) {
+  const both = element("div", "titled")
+  const name = element("div", "title", title)
+  name.dir = "auto"
+  both.append(name, node)
+  return both
 }
 
 function chip(item) {

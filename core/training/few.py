@@ -1,0 +1,182 @@
+"""Few labels: the encoder learns to put texts of one class together and others apart, then a head is fitted.
+
+Supervised contrastive learning (P. Khosla et al., 2020) on the mean states, as SetFit (L. Tunstall et al., 2022)
+does it for sentence encoders; the names of the classes are further examples of them. Knows texts per class and
+steps; does not know what is kept in the end.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from core.errors import Diverged
+from core.models.device import memory_used
+from core.models.forward import Encoded, collate, encode, memory_in_words, multiple
+from core.records import Event, Note, Started, Step
+from core.training.clock import Clock
+from core.training.freezing import freeze
+from core.training.optimizer import make_optimizer, set_rate
+from core.training.run import hide
+from core.training.setup import Fitted, Setup, fit_head
+
+TEMPERATURE = 0.1
+STEPS = 200
+CLASSES, TEXTS = 24, 3  # per step: so many classes, so many texts of each
+RATE = 5e-5
+
+
+def contrast(work: Setup, quick: Fitted, base_name: str) -> Iterator[Event | Fitted]:
+    """Fine-tunes the learner's encoder and fits the head anew. Yields Started, Note, Step, Progress and at last a
+    Fitted; none when a stop came before. Raises Diverged, OutOfMemory.
+    """
+    import torch
+
+    recipe = replace(work.recipe, method="full", layers="all", learning_rate=RATE)
+    freeze(work.learner, recipe)
+    for name, parameter in work.learner.named_parameters():
+        if name in work.learner.head_names():
+            parameter.requires_grad_(False)
+    optimizer = make_optimizer(work.learner, recipe, work.device.torch_name)
+    pool, classes = _pool(work)
+    rows_of = [np.flatnonzero(classes == c) for c in range(len(work.material.labels))]
+    rng, clock = np.random.default_rng([recipe.seed, 11]), Clock()
+    torch.manual_seed(recipe.seed)
+    yield _started(work)
+    for step, rows in enumerate(_batches(rows_of, rng)):
+        if work.should_stop():
+            break
+        start = time.perf_counter()
+        rate = set_rate(optimizer, recipe.rate_factor(step, STEPS))
+        hidden = rng.random((len(rows), int(pool.lengths[rows].max()))) < recipe.token_dropout
+        loss, norm = _step(work, optimizer, pool, classes, rows, hidden, step)
+        clock.trained(time.perf_counter() - start, len(rows))
+        yield Step(
+            step=step + 1,
+            epoch=clock.texts / max(1, len(pool)),
+            loss=loss,
+            learning_rate=rate,
+            gradient_norm=norm,
+            texts=clock.texts,
+            texts_per_second=clock.current,
+            memory=memory_used(work.device),
+            elapsed=work.elapsed,
+            remaining=clock.remaining((STEPS - step - 1) * len(rows), 0, 0),
+        )
+    for _, parameter in work.learner.named_parameters():
+        parameter.requires_grad_(True)
+    yield Note("Fitting the head on what the encoder has learnt.")
+    yield from fit_head(work, None)
+
+
+def _pool(work: Setup) -> tuple[Encoded, np.ndarray[Any, Any]]:
+    """Training texts, and the names of classes as one more text each."""
+    part = work.material.train
+    names = [name_in_words(label) for label in work.material.labels]
+    spoken = [c for c, name in enumerate(names) if name]
+    extra = encode(work.tokenizer, [names[c] for c in spoken], work.material.max_length)
+    ids = [*part.encoded.ids, *extra.ids]
+    types = None if part.encoded.types is None else [*part.encoded.types, *(extra.types or [])]
+    pool = Encoded(ids, types, np.concatenate([part.encoded.full, extra.full]))
+    return pool, np.concatenate([part.targets[part.owner], np.asarray(spoken, dtype=np.int64)])
+
+
+def name_in_words(label: str) -> str:
+    """“card_arrival” and “cardArrival” to “card arrival”; empty for a name without letters, which says nothing."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", label)
+    words = re.sub(r"[\W_]+", " ", apart).strip()
+    return words if sum(ch.isalpha() for ch in words) >= 3 else ""
+
+
+def _batches(rows_of: list[np.ndarray[Any, Any]], rng: np.random.Generator) -> Iterator[np.ndarray[Any, Any]]:
+    """STEPS batches of some classes, the same number of texts of each; every class comes up as often."""
+    usable = [c for c, rows in enumerate(rows_of) if len(rows) > 1]
+    waiting: list[int] = []
+    for _ in range(STEPS):
+        while len(waiting) < min(CLASSES, len(usable)):
+            waiting += [usable[i] for i in rng.permutation(len(usable))]
+        chosen, waiting = waiting[:CLASSES], waiting[CLASSES:]
+        texts = max(TEXTS, -(-CLASSES * TEXTS // max(1, len(set(chosen)))))
+        yield np.concatenate(
+            [
+                rng.choice(rows_of[c], min(texts, len(rows_of[c])), replace=False)
+                for c in dict.fromkeys(chosen)
+            ]
+        )
+
+
+def _step(
+    work: Setup,
+    optimizer: Any,
+    pool: Encoded,
+    classes: np.ndarray[Any, Any],
+    rows: np.ndarray[Any, Any],
+    hidden: np.ndarray[Any, Any],
+    step: int,
+) -> tuple[float, float]:
+    import torch
+
+    learner, device = work.learner, work.device.torch_name
+    learner.train()
+    batch = collate(pool, rows, work.tokenizer, multiple=multiple(device))
+    hide(batch, hidden, work.tokenizer)
+    inputs = {name: value.to(device) for name, value in batch.items()}
+    with memory_in_words(len(rows), int(batch["input_ids"].shape[1])):
+        vectors = learner.features(inputs, work.precision.dtype)
+        loss = contrastive_loss(vectors, torch.from_numpy(classes[rows]).to(device))
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise _diverged(step)
+        loss.backward()
+        limit = work.recipe.gradient_clip or float("inf")
+        norm = float(torch.nn.utils.clip_grad_norm_([p for _, p in learner.trainable()], limit, foreach=True))
+        if not math.isfinite(norm):
+            raise _diverged(step)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+    return value, norm
+
+
+def contrastive_loss(vectors: Any, classes: Any) -> Any:
+    """Mean over texts that have a partner of -log(share of similarity that goes to the partners), nats.
+
+    `vectors` (n, D), `classes` (n,). P. Khosla et al. (2020), Supervised Contrastive Learning, equation 2.
+    """
+    import torch
+
+    unit = torch.nn.functional.normalize(vectors.float(), dim=1)
+    alike = unit @ unit.T / TEMPERATURE
+    itself = torch.eye(len(unit), dtype=torch.bool, device=unit.device)
+    partners = (classes.unsqueeze(0) == classes.unsqueeze(1)) & ~itself
+    shares = alike - torch.logsumexp(alike.masked_fill(itself, float("-inf")), dim=1, keepdim=True)
+    each = -(shares * partners).sum(dim=1) / partners.sum(dim=1).clamp(min=1)
+    return each[partners.any(dim=1)].mean()
+
+
+def _diverged(step: int) -> Diverged:
+    return Diverged(
+        f"The loss or its gradient became infinite at step {step + 1:,}, so training ended before it could spoil "
+        "the weights. Choose the quick method for these data."
+    )
+
+
+def _started(work: Setup) -> Started:
+    sizes = [(p.numel(), p.requires_grad) for _, p in work.learner.named_parameters()]
+    return Started(
+        device=work.device.title,
+        precision=work.precision.name,
+        parameters=sum(n for n, _ in sizes),
+        trainable=sum(n for n, trains in sizes if trains),
+        train_texts=work.material.train.texts,
+        validation_texts=work.material.validation.texts,
+        cut_texts=work.material.cut,
+        epochs=round(STEPS * CLASSES * TEXTS / max(1, work.material.train.texts), 1),
+        steps=STEPS,
+        method="few",
+    )

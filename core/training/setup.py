@@ -1,0 +1,270 @@
+"""What a run needs before its first step: device, model, tokens, number format, and the quick head.
+
+Knows how the parts are put together. Does not know the order of a run (`loop`) or a single step (`run`).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.models.device import Device, pick_device
+from core.models.forward import collate, memory_in_words, multiple, pool_windows
+from core.models.loading import load_tokenizer
+from core.records import Event, Progress
+from core.training import head as heads
+from core.training import material as materials
+from core.training import precision
+from core.training.features import Embeddings, embed, encoder_key
+from core.training.head import Head
+from core.training.learner import Learner
+from core.training.losses import total_loss
+from core.training.material import Material, Part
+from core.training.precision import Precision
+from core.training.recipe import Recipe
+from core.training.task import TrainingData
+from core.training.validation import Measured, measure
+
+HEAD_TEXTS = 20_000  # texts that a head is fitted on before fine-tuning: more of them hardly help its start
+_TRIAL_TEXTS, _TRIAL_TOKENS = 16, 1024  # of the first batch at most, to time number formats with
+
+
+@dataclass
+class Setup:
+    data: TrainingData
+    recipe: Recipe
+    device: Device
+    tokenizer: Any
+    learner: Learner
+    material: Material
+    precision: Precision
+    encoder: str  # names base model, tokenizer and length by content
+    cache: Path | None  # where embeddings and timings are kept
+    should_stop: Callable[[], bool]
+    started: float = field(default_factory=time.perf_counter)
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.started
+
+    def store(self) -> Embeddings | None:
+        """Embeddings of the encoder as it came; not to be asked once it has learnt."""
+        if self.cache is None or not self.learner.averaging:
+            return None
+        return Embeddings(self.cache / "embeddings", f"{self.encoder}-{self.precision.name}")
+
+
+def prepare(
+    data: TrainingData,
+    recipe: Recipe,
+    base_folder: Path,
+    cache: Path | None,
+    should_stop: Callable[[], bool],
+    precision_name: str | None = None,
+) -> Setup:
+    """Loads model and texts. `precision_name` skips the measuring (a run that goes on). Raises BadModel,
+    UnsafeModel, OutOfMemory.
+    """
+    import torch
+
+    device = pick_device()
+    torch.manual_seed(recipe.seed)  # the new head's start, where none is fitted
+    tokenizer = load_tokenizer(base_folder)
+    learner = Learner.load(base_folder, data.labels, dropout=recipe.dropout, several=data.several)
+    material = materials.prepare(tokenizer, data, recipe)
+    with memory_in_words(recipe.batch_size, material.max_length):
+        learner.to(device.torch_name)
+    encoder = encoder_key(base_folder, material.max_length, "windows" if material.windows else "whole")
+    if precision_name is not None:
+        chosen = Precision(precision_name, f"Computing in {precision_name}, as before.")
+    else:
+        chosen = _precision(learner, tokenizer, material, recipe, device, cache, encoder)
+    return Setup(data, recipe, device, tokenizer, learner, material, chosen, encoder, cache, should_stop)
+
+
+# --------------------------------------------------------------------------- the quick head
+
+
+@dataclass
+class Fitted:
+    """A head on a frozen encoder, and the features that it stands on."""
+
+    head: Head
+    train: np.ndarray[Any, Any]  # (n, D) of the texts that it was fitted on
+    train_targets: np.ndarray[Any, Any]
+    validation: np.ndarray[Any, Any]  # (M, D)
+    measured: Measured
+    whole: bool  # False: stopped before all texts were embedded
+
+
+def fit_head(setup: Setup, store: Embeddings | None, most: int | None = None) -> Iterator[Event | Fitted]:
+    """Embeds both parts, fits a head on the training part (on `most` texts of it at most), puts it on the learner
+    and measures it. Yields Progress, and at last a Fitted; none when a stop came before anything was embedded.
+    """
+    recipe, material = setup.recipe, setup.material
+    part = material.train
+    if most is not None and part.texts > most:
+        part = _sample(part, most, recipe.seed)
+    begun = time.perf_counter()
+    total = len(part.encoded) + len(material.validation.encoded)
+    found: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
+    done, whole = 0, True
+    for piece in (part, material.validation):
+        vectors = np.zeros((len(piece.encoded), setup.learner.head.in_features), dtype=np.float32)
+        known = np.zeros(len(piece.encoded), dtype=bool)
+        for count in embed(
+            setup.learner,
+            setup.tokenizer,
+            piece.encoded,
+            setup.device.torch_name,
+            vectors,
+            known,
+            setup.precision.dtype,
+            store,
+        ):
+            seconds = time.perf_counter() - begun
+            rate = (done + count) / seconds if seconds > 0 else 0.0
+            left = (total - done - count) / rate if rate > 0 else 0.0
+            yield Progress(done + count, total, rate, setup.elapsed, left)
+            if whole and setup.should_stop():
+                whole = False
+            if not whole:
+                break
+        done += len(piece.encoded)
+        found.append((vectors, known))
+    (train, train_known), (validation, validation_known) = found
+    train, targets = _texts(train, train_known, part)
+    held, held_targets = _texts(validation, validation_known, material.validation)
+    if not len(train) or not len(held):
+        return
+    head = heads.fit(
+        train,
+        targets,
+        len(material.labels),
+        balanced=recipe.class_weights,
+        strength=None if whole else 0.1,
+        seed=recipe.seed,
+    )
+    setup.learner.set_head(head.weight, head.bias)
+    measured = measure(head.logits(held), held_targets, material.labels)
+    yield Fitted(head, train, targets, held, measured, whole)
+
+
+def refit(setup: Setup, fitted: Fitted) -> None:
+    """The head once more, on training and validation texts together: no text that was labelled is wasted. What
+    was measured before stays the honest figure.
+    """
+    head = heads.fit(
+        np.concatenate([fitted.train, fitted.validation]),
+        np.concatenate([fitted.train_targets, setup.material.validation.targets]),
+        len(setup.material.labels),
+        balanced=setup.recipe.class_weights,
+        strength=fitted.head.strength,
+        seed=setup.recipe.seed,
+    )
+    setup.learner.set_head(head.weight, head.bias)
+
+
+def _texts(
+    vectors: np.ndarray[Any, Any], known: np.ndarray[Any, Any], part: Part
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(n, D) features of the texts whose windows are all known, and their targets. A text's features are the mean
+    over its windows: the logits of a linear head are then the mean of the windows' logits.
+    """
+    if known.all() and len(known) == part.texts:
+        return vectors, part.targets
+    whole = np.ones(part.texts, dtype=bool)
+    whole[part.owner[~known]] = False
+    return pool_windows(vectors, part.owner, part.texts)[whole], part.targets[whole]
+
+
+def _sample(part: Part, most: int, seed: int) -> Part:
+    """A random `most` texts, with all their windows."""
+    from core.models.forward import Encoded
+
+    chosen = np.sort(np.random.default_rng(seed).permutation(part.texts)[:most])
+    place = np.full(part.texts, -1)
+    place[chosen] = np.arange(most)
+    rows = np.flatnonzero(place[part.owner] >= 0)
+    encoded = part.encoded
+    kept = Encoded(
+        [encoded.ids[r] for r in rows],
+        None if encoded.types is None else [encoded.types[r] for r in rows],
+        encoded.full[rows],
+    )
+    return Part(kept, place[part.owner[rows]], most, part.targets[chosen])
+
+
+# --------------------------------------------------------------------------- the number format
+
+
+def _precision(
+    learner: Learner,
+    tokenizer: Any,
+    material: Material,
+    recipe: Recipe,
+    device: Device,
+    cache: Path | None,
+    encoder: str,
+) -> Precision:
+    """What this machine computes fastest in. It is measured once and remembered: a second run of the same seed
+    must not come out otherwise because the machine was busy for a moment.
+    """
+    name = f"{device.title}:{encoder}"
+    known = _known(cache).get(name)
+    if recipe.precision == "auto" and known in ("fp32", "bf16"):
+        return Precision(known, f"Computing in {known}, which measured fastest on this machine before.")
+    lengths = material.train.encoded.lengths
+    rows = np.argsort(np.abs(lengths - np.median(lengths)), kind="stable")[:_TRIAL_TEXTS]
+    rows = rows[: max(1, _TRIAL_TOKENS // int(lengths[rows].max()))]
+    learner.train()
+
+    def trial(dtype: Any) -> None:
+        _backward(learner, tokenizer, material, rows, device.torch_name, dtype)
+
+    chosen = precision.choose(recipe.precision, device.torch_name, trial)
+    if recipe.precision == "auto" and device.torch_name == "cpu":
+        _remember(cache, name, chosen.name)
+    return chosen
+
+
+def _backward(
+    learner: Learner, tokenizer: Any, material: Material, rows: Any, device: str, dtype: Any
+) -> None:
+    import torch
+
+    with torch.random.fork_rng(enabled=device == "cpu"):
+        batch = collate(material.train.encoded, rows, tokenizer, multiple=multiple(device))
+        inputs = {name: value.to(device) for name, value in batch.items()}
+        targets = torch.from_numpy(material.train.targets[material.train.owner[rows]]).to(device)
+        with memory_in_words(len(rows), int(batch["input_ids"].shape[1])):
+            logits = learner.logits(inputs, dtype)
+            total_loss(logits, targets.float() if targets.ndim == 2 else targets).backward()
+        for _, parameter in learner.trainable():
+            parameter.grad = None
+
+
+def _known(cache: Path | None) -> dict[str, str]:
+    try:
+        found = json.loads((cache / "precision.json").read_text("utf-8")) if cache is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _remember(cache: Path | None, name: str, chosen: str) -> None:
+    if cache is None:
+        return
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        draft = cache / f"tmp-{time.monotonic_ns()}-precision.json"
+        draft.write_text(json.dumps({**_known(cache), name: chosen}, indent=1) + "\n", "utf-8")
+        draft.replace(cache / "precision.json")
+    except OSError:
+        return  # a cache: it is then measured again
