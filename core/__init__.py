@@ -15,9 +15,11 @@ It never imports Streamlit, Starlette or HTML. Inside, each row imports only fro
 
 import os
 
-# Threads that wait for each other sleep instead of spinning: on a machine that is shared with the screen, a
-# browser or a second job, spinning threads take the time that the others would need to catch up
-# (docs/decisions/0006-threads-that-sleep.md). Read by the OpenMP runtime when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads that wait for each other spin for a moment only, then sleep: on a machine that is shared with the screen, a
+# browser or a second job, spinning threads take the time that the others would need to catch up, while threads that
+# sleep at once lose a third of the speed of an idle machine (docs/decisions/0006-threads-that-wait.md). Read by the
+# OpenMP runtime when torch is first imported.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 __version__ = "0.1.0"

@@ -24,6 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(encoding="utf-8", errors="replace")
     options = _parser().parse_args(arguments)
     try:
+        if _only_computes(options):
+            from core.jobs.ranks import follow
+
+            follow(child=getattr(options, "child", False))
+            return 0
         settings = read_settings()
         if options.home:
             settings = settings.with_home(options.home)
@@ -46,6 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if result is not None:
         print(json.dumps(result, ensure_ascii=False))
     return 0
+
+
+def _only_computes(options: argparse.Namespace) -> bool:
+    """Whether this process is one of several and not their first: it then needs no home folder."""
+    from core.training.group import follows
+
+    return getattr(options, "together", False) and (options.verb is None or follows())
 
 
 def _fault(error: FinesiftError) -> int:
@@ -83,11 +95,18 @@ def _parser() -> argparse.ArgumentParser:
     verbs_train.add_recipe_flags(p)
     p.add_argument("--test", metavar="FILE", help="your own test file, in place of the held-out part")
     p.add_argument("--name", help="the run's name")
-    p.set_defaults(verb=verbs.train)
+    p.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="train with N processes of this machine, each on a graphics card of its own (default: 1)",
+    )
+    p.set_defaults(verb=verbs.train, together=True)
 
     p = add("resume", help="go on with a training that was broken off, from its newest checkpoint")
     p.add_argument("run", metavar="RUN", help="id or name of a run")
-    p.set_defaults(verb=verbs.resume)
+    p.set_defaults(verb=verbs.resume, together=True)
 
     p = add("preflight", help="before a training: how long it will take, what it needs, what to change")
     p.add_argument("dataset", metavar="DATASET", help="id or name of a data set")
@@ -125,6 +144,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--lane", choices=("train", "use"), default="train")
     p.add_argument("--slot", type=int, default=0)
     p.set_defaults(verb=verbs.worker)
+
+    p = add("rank")  # started by a training with several processes; not for people
+    p.add_argument("--child", action="store_true")
+    p.set_defaults(verb=None, together=True)
     return parser
 
 

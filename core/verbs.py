@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import BadColumn, BadFile, FinesiftError
 from core.records import Dataset, Evaluated, JobState, Note, Progress, Run, Rung, Started, Step
+from core.training import group as groups
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,15 +68,24 @@ def train(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         text, label = _same_columns(test_table, *_column_names(dataset))
         test = jobs.TestFile(test_table, text, label, path.name)
     recipe = recipe_from(o, dataset, base)
-    run = jobs.submit_training(ws, dataset, base, recipe, name=o.name or "", test=test)
-    return _outcome(_follow(ws, run))
+    run = jobs.submit_training(
+        ws,
+        dataset,
+        base,
+        recipe,
+        name=o.name or "",
+        test=test,
+        processes=o.processes,
+        launched=groups.named(),
+    )
+    return _outcome(_see_through(ws, run))
 
 
 def resume(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     from core import jobs
 
     jobs.recover(ws)  # a worker that was killed a moment ago may not have been noticed yet
-    return _outcome(_follow(ws, jobs.resume(ws, ws.run(o.run))))
+    return _outcome(_see_through(ws, jobs.resume(ws, ws.run(o.run), launched=groups.named())))
 
 
 def _outcome(run: Run) -> dict[str, Any]:
@@ -274,6 +285,19 @@ def _same_columns(table: Table, text: str, label: str | None) -> tuple[int, int]
 def _column_names(dataset: Dataset) -> tuple[str, str | None]:
     label = None if dataset.label_column is None else dataset.columns[dataset.label_column]
     return dataset.columns[dataset.text_column], label
+
+
+def _see_through(ws: Workspace, run: Run) -> Run:
+    """Follows a run to its end. Where processes were launched for it, this one is its worker."""
+    if not groups.named():
+        return _follow(ws, run)
+    from core.jobs.worker import work_launched
+
+    teller = threading.Thread(target=_follow, args=(ws, run), daemon=True)
+    teller.start()
+    work_launched(ws, ws.job(run.job_id))
+    teller.join(timeout=5.0)
+    return ws.run(run.id)
 
 
 def _follow(ws: Workspace, run: Run) -> Run:

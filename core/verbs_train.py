@@ -39,7 +39,9 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
 
 def recipe_from(options: argparse.Namespace, dataset: Dataset, base_model: str) -> Recipe:
     """The suggested recipe for the data set, with what the flags of `add_recipe_flags` change."""
-    recipe = suggest(dataset.parts.get("train", 0), len(dataset.labels), base_model)
+    recipe = suggest(
+        dataset.parts.get("train", 0), len(dataset.labels), base_model, dataset.separator is not None
+    )
     given = {f.name: getattr(options, f.name, None) for f in fields(Recipe)}
     return replace(recipe, **{name: value for name, value in given.items() if value is not None})
 

@@ -96,7 +96,7 @@ class Workspace:
         test_table: Table | None = None,
         test_columns: tuple[int, int] | None = None,
         test_share: float = 0.15,
-        validation_share: float = 0.15,
+        validation_share: float | None = None,
         seed: int = 0,
         label_separator: str | None = AUTO,
     ) -> Dataset:

@@ -132,7 +132,7 @@ def _setup(workspace: Workspace) -> None:
     method, trains = recipe_form.pick_method(
         train, classes, several=dataset.separator is not None, parameters=known.parameters if known else 0
     )
-    recipe = replace(suggest(train, classes, base), method=method)
+    recipe = replace(suggest(train, classes, base, dataset.separator is not None), method=method)
     summary = st.container()
     with st.container(horizontal=True):
         start = st.button(
@@ -188,14 +188,15 @@ def _describe_base(name: str) -> str:
 def _summary(workspace: Workspace, dataset: Dataset, recipe: Recipe, method: str) -> None:
     train, validation = dataset.parts.get("train", 0), dataset.parts.get("validation", 0)
     passes = f" · {recipe.epochs:g} epochs, {counted(recipe.steps(train), 'step')}"
-    st.caption(
+    said = (
         f"{counted(train, 'text')} to learn from, {counted(validation, 'text')} to check on, "
         f"{_labels_words(dataset)}{passes if method in ('full', 'lora') else ''}. The test part is not touched."
     )
     lengths = dataset_lengths(workspace, dataset.id, dataset.fingerprint)
     if lengths.size:
         length = recipe.max_length or training_length(lengths)
-        st.caption(cut_words(dataset, lengths, length, windows=recipe.windows))
+        said += f" {cut_words(dataset, lengths, length, windows=recipe.windows)}"
+    st.caption(said)
 
 
 def _labels_words(dataset: Dataset) -> str:

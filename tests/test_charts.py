@@ -148,6 +148,12 @@ def test_the_bands_are_drawn_only_where_an_interval_is_known() -> None:
     assert max(band.y) == pytest.approx(0.78 + 0.1)
 
 
+def test_the_axis_of_quality_begins_below_the_lowest_interval() -> None:
+    figure = curves.learning_curves(steps(30), evaluations())
+    assert figure.layout.yaxis2.range[0] == 0.5  # accuracy 0.6, its interval from 0.55
+    assert curves.learning_curves([], []).layout.yaxis2.range[0] == 0.0
+
+
 def test_memory_and_use_are_curves_only_on_a_graphics_card() -> None:
     on_cpu = curves.optimizer_curves(steps(30), gpu=False)
     assert [a.text for a in on_cpu.layout.annotations] == ["Learning rate", "Gradient norm"]
@@ -171,7 +177,7 @@ def test_the_axis_of_the_ladder_begins_where_the_serious_methods_are_and_says_so
     figure = curves.ladder(rungs(), lambda rung: rung.name)
     assert "begins at 80 %" in figure.layout.xaxis.title.text
     assert list(figure.data[0].x) == [0.89, 0.946]
-    assert list(figure.data[1].text) == ["◂ 1.3 %"]
+    assert list(figure.data[1].text) == ["← 1.3 %"]
     near = curves.ladder(
         [replace(r, accuracy=Interval(0.1, 0.02, 0.2)) for r in rungs()[:1]], lambda r: r.name
     )

@@ -101,7 +101,8 @@ def test_the_command_lines_in_the_readme_are_ones_that_the_program_takes() -> No
     lines = re.findall(r"^python -m core (.+)$", README, flags=re.MULTILINE)
     shown = {_parser().parse_args(shlex.split(line)).verb.__name__ for line in lines}
     assert shown == {
-        "import_file", "train", "evaluate", "classify", "attention", "datasets", "runs", "models"
+        "import_file", "train", "resume", "preflight", "evaluate", "classify", "attention", "datasets", "runs",
+        "models",
     }  # fmt: skip
 
 

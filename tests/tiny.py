@@ -16,6 +16,7 @@ TOPICS = {
 FILLER = ["the", "my", "was", "is", "a", "please", "hello", "today", "again", "and", "not", "why"]
 LABELS = tuple(TOPICS)
 FAMILIES = ("bert", "distilbert", "roberta", "deberta-v2", "modernbert")
+AVERAGING = ("bert", "distilbert", "roberta", "electra", "xlm-roberta", "camembert")  # take the added layer
 POSITIONS = 128  # tokens that every tiny model reads
 
 
@@ -49,7 +50,7 @@ def tiny_encoder(folder: Path, family: str, seed: int = 0, **config: Any) -> Pat
 
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = _tokenizer(family, folder)
-    offset = 2 if family == "roberta" else 0
+    offset = 2 if family in ("roberta", "xlm-roberta", "camembert") else 0
     sizes: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "hidden_size": 32,
@@ -64,6 +65,8 @@ def tiny_encoder(folder: Path, family: str, seed: int = 0, **config: Any) -> Pat
     }
     if family == "distilbert":
         sizes |= {"dim": 32, "hidden_dim": 64, "n_layers": 2, "n_heads": 4}
+    if family == "electra":
+        sizes |= {"embedding_size": 16}
     if family == "modernbert":
         sizes |= {"cls_token_id": tokenizer.cls_token_id, "sep_token_id": tokenizer.sep_token_id}
         sizes |= {"global_attn_every_n_layers": 2, "local_attention": 16}
@@ -88,7 +91,7 @@ def tiny_encoder(folder: Path, family: str, seed: int = 0, **config: Any) -> Pat
 
 
 def _tokenizer(family: str, folder: Path) -> Any:
-    if family in ("bert", "distilbert"):
+    if family in ("bert", "distilbert", "electra"):
         return _wordpiece()
     if family == "deberta-v2":
         return _sentencepiece(folder)

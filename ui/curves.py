@@ -7,7 +7,7 @@ no store.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import plotly.graph_objects as go
@@ -54,7 +54,9 @@ def learning_curves(
     _mark_best(figure, evaluations, second)
     figure.update_xaxes(title_text="optimizer step", rangemode="tozero")
     figure.update_yaxes(title_text="loss (nats)", rangemode="tozero", row=1, col=1)
-    figure.update_yaxes(tickformat=".0%", range=[0, 1.02], row=1, col=2)
+    lows = [low for e in evaluations for low in (e.accuracy, e.accuracy_low, e.macro_f1, e.macro_f1_low)]
+    begin = _tenth_below(low for low in lows if low is not None)
+    figure.update_yaxes(tickformat=".0%", range=[begin, 1 + 0.02 * (1 - begin)], row=1, col=2)
     return finish(figure, theme, height=360, revision=revision, legend="bottom")
 
 
@@ -243,13 +245,10 @@ def class_changes(classes: Sequence[ClassChange], *, theme: str = "light") -> go
         "customdata": details,
         "hovertemplate": "%{customdata[0]}<br>%{customdata[1]}<br>%{customdata[2]}<extra></extra>",
     }
-    ways: list[tuple[float | None, int | None]] = [
-        (x, y)
-        for a, c, y in zip(first, classes, rows, strict=True)
-        for x, y in ((a, y), (c.share, y), (None, None))
-    ]
+    ways = [[before, c.share, None] for before, c in zip(first, classes, strict=True)]
     figure.add_scatter(
-        x=[x for x, _ in ways], y=[y for _, y in ways], mode="lines", hoverinfo="skip", showlegend=False,
+        x=[x for way in ways for x in way], y=[y for y in rows for _ in range(3)],
+        mode="lines", hoverinfo="skip", showlegend=False,
         line={"color": blend(MUTED[theme], BACKGROUND[theme], 0.6), "width": 2}, row=1, col=1,
     )  # fmt: skip
     figure.add_scatter(
@@ -272,7 +271,8 @@ def class_changes(classes: Sequence[ClassChange], *, theme: str = "light") -> go
         )  # fmt: skip
     every = max(1, math.ceil(most / 3))
     ticks = list(range(0, most + 1, every))
-    figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], row=1, col=1)
+    grid = blend(MUTED[theme], BACKGROUND[theme], 0.25)
+    figure.update_xaxes(tickformat=".0%", range=[-0.02, 1.02], showgrid=True, gridcolor=grid, row=1, col=1)
     figure.update_xaxes(
         range=[-1.25 * most, 1.25 * most], tickvals=[-t for t in ticks[:0:-1]] + ticks,
         ticktext=[f"{t:,}" for t in [*ticks[:0:-1], *ticks]], row=1, col=2,
@@ -300,8 +300,8 @@ def ladder(rungs: Sequence[Rung], name: Callable[[Rung], str], *, theme: str = "
     begin = _begin(rungs)
     figure = go.Figure()
     for title, field, offset, color, symbol in (
-        ("accuracy", "accuracy", -0.14, ACCENT[theme], "circle"),
-        ("macro-F1", "macro_f1", 0.14, SECOND[theme], "diamond"),
+        ("accuracy", "accuracy", -0.18, ACCENT[theme], "circle"),
+        ("macro-F1", "macro_f1", 0.18, SECOND[theme], "diamond"),
     ):
         every = [(y + offset, getattr(r, field), r) for y, r in enumerate(rungs)]
         places = [place for place in every if place[1].value >= begin]
@@ -319,18 +319,23 @@ def ladder(rungs: Sequence[Rung], name: Callable[[Rung], str], *, theme: str = "
         )  # fmt: skip
         figure.add_scatter(
             x=[begin] * len(below), y=[y for y, _, _ in below], mode="text", textposition="middle right",
-            text=[f"◂ {percent(i.value)}" for _, i, _ in below], hoverinfo="skip", showlegend=False,
+            text=[f"← {percent(i.value)}" for _, i, _ in below], hoverinfo="skip", showlegend=False,
             textfont={"color": color, "size": 12},
         )  # fmt: skip
     room = 0.02 * (1 - begin)
     title = f"share right (the axis begins at {percent(begin, 0)})" if begin else "share right"
     figure.update_xaxes(tickformat=".0%", range=[begin - room, 1 + room], title_text=title)
     name_axis(figure, "y", [name(r) for r in rungs])
-    return finish(figure, theme, height=rows_height(len(rungs), 40), revision="ladder")
+    return finish(figure, theme, height=rows_height(len(rungs), 44), revision="ladder")
 
 
 def _begin(rungs: Sequence[Rung]) -> float:
     """The start of the ladder's axis, in tenths: below the intervals of all that come near the best."""
     every = [i for r in rungs for i in (r.accuracy, r.macro_f1)]
     best = max((i.value for i in every), default=0.0)
-    return max(0.0, math.floor(10 * min((i.low for i in every if i.value >= best / 2), default=0.0)) / 10)
+    return _tenth_below(i.low for i in every if i.value >= best / 2)
+
+
+def _tenth_below(shares: Iterable[float]) -> float:
+    """Where an axis of these shares begins: the whole tenth below them, 0 to 0.9."""
+    return min(0.9, max(0.0, math.floor(10 * min(shares, default=0.0)) / 10))

@@ -75,7 +75,7 @@ def changes_in_words(classes: Sequence[ClassChange]) -> str:
     said += f"; {counted(learning, 'class', 'classes')} gained"
     if not forgetting:
         return f"{said} and none lost."
-    worst = ", ".join(f"“{shorten(c.label, 30)}” ({c.gained - c.lost})" for c in forgetting[:3])
+    worst = ", ".join(f"“{shorten(c.label, 30)}” (−{c.lost - c.gained})" for c in forgetting[:3])
     more = f" and {len(forgetting) - 3} more" if len(forgetting) > 3 else ""
     return f"{said}. Losing: {worst}{more}."
 

@@ -14,7 +14,7 @@ import streamlit as st
 from core.records import Interval, Run, Rung, event_from_json
 from core.training.ladder import TITLES
 from ui import curves, parts, state
-from ui.words import elapsed_words, interval_words, percent
+from ui.words import elapsed_words, escape_markdown, interval_words, percent
 
 # a method as the subject of a sentence, as its object, and as the name of a row in the picture
 _NAMES = {
@@ -54,23 +54,24 @@ def show(rungs: Sequence[Rung], *, several: bool, key: str) -> None:
     """A sentence, the table and the picture. Nothing where there is nothing to compare with."""
     if len(rungs) < 2:
         return
-    parts.section("What each step buys", sentence(rungs, several=several))
-    left, right = st.columns((0.58, 0.42), gap="large", vertical_alignment="top")
-    with left:
-        st.dataframe(
-            table(rungs, several=several),
-            hide_index=True,
-            key=f"{key}_ladder_table",
-            column_config={"Method": st.column_config.TextColumn(width="medium")},
-            alt="Each method with its accuracy, macro-F1 and time",
-        )
-        st.caption("On the validation part, with 95 % intervals. ✓ marks the model that was kept.")
-    with right:
-        parts.chart(
-            curves.ladder(rungs, lambda r: _name(r, 2), theme=state.current_theme()),
-            key=f"{key}_ladder",
-            alt="Accuracy and macro-F1 of each method with their 95 % intervals",
-        )
+    parts.section("What each step buys")
+    st.markdown(escape_markdown(sentence(rungs, several=several)))
+    st.dataframe(
+        table(rungs, several=several),
+        hide_index=True,
+        key=f"{key}_ladder_table",
+        column_config={
+            "": st.column_config.TextColumn(width=40),
+            "Method": st.column_config.TextColumn(width=300),
+        },
+        alt="Each method with its accuracy, macro-F1 and time",
+    )
+    st.caption("On the validation part, with 95 % intervals. ✓ marks the model that was kept.")
+    parts.chart(
+        curves.ladder(rungs, lambda r: _name(r, 2) + (" ✓" if r.kept else ""), theme=state.current_theme()),
+        key=f"{key}_ladder",
+        alt="Accuracy and macro-F1 of each method with their 95 % intervals",
+    )
     with st.expander("What the methods are", key=f"{key}_ladder_notes"):
         parts.notes([f"{TITLES.get(r.name, r.name)}: {r.note}" for r in rungs if r.note])
 
@@ -100,7 +101,7 @@ def sentence(rungs: Sequence[Rung], *, several: bool = False) -> str:
     top = kept[0]
     what = "macro-F1" if several else "accuracy"
     said = [_gain(top, simple, what)]
-    others = [r for r in rungs if r.name in ("quick", "few", "lora", "full") and r is not top]
+    others = [r for r in rungs if r.name in _ORDER[2:] and top.name in _ORDER and r is not top]
     if others:
         said.append(_against(top, max(others, key=lambda r: _figure(r, what).value), what))
     return " ".join(said)
@@ -124,11 +125,14 @@ def _gain(top: Rung, simple: Rung, what: str) -> str:
 
 def _against(top: Rung, other: Rung, what: str) -> str:
     one, two = _figure(top, what), _figure(other, what)
+    points = _points(one.value - two.value)
+    if two.value > one.value:
+        return f"{_name(other, 0)} reached {percent(two.value)}."
+    if _ORDER.index(other.name) > _ORDER.index(top.name):
+        return f"{_name(other, 0)} did not beat it ({percent(two.value)})."
     if one.low > two.high:
-        return f"Over {_name(other, 1)} it gains {_points(one.value - two.value)}."
-    if one.value > two.value:
-        return f"Over {_name(other, 1)} it gains {_points(one.value - two.value)}, which the intervals leave open."
-    return f"{_name(other, 0)} reached {percent(two.value)}."
+        return f"Over {_name(other, 1)} it gains {points}."
+    return f"Over {_name(other, 1)} it gains {points}, which is not clear: the intervals overlap."
 
 
 def _figure(rung: Rung, what: str) -> Interval:

@@ -21,6 +21,7 @@ KINDS = {
     "train": ("Training", "train"),
     "classify": ("Classifying", "classify"),
     "evaluate": ("Measuring", "runs"),
+    "preflight": ("Checking before training", "train"),
 }
 
 

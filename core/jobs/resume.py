@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.errors import InUse, NotFound, ResumeRefused
-from core.jobs.supervise import ensure_workers
+from core.jobs.supervise import ensure_workers, lane_of, launch_lane
 from core.records import JobState, Run
 from core.store import jobs as job_rows
 from core.training import checkpoint
@@ -26,8 +26,10 @@ def checkpoint_step(ws: Workspace, run_id: str) -> int | None:
     return found[0] if found else None
 
 
-def resume(ws: Workspace, run: Run) -> Run:
+def resume(ws: Workspace, run: Run, *, launched: bool = False) -> Run:
     """Queue an interrupted, failed or stopped run again; it goes on from its newest sound checkpoint.
+
+    `launched`: the caller is the first of processes that were launched for it, and does it itself.
 
     Raises InUse while it waits or works, NotFound where there is nothing to go on from, ResumeRefused where its
     data set has changed since.
@@ -51,6 +53,6 @@ def resume(ws: Workspace, run: Run) -> Run:
             f"The data set “{run.dataset_name}” has changed since this run began, so it cannot go on as if nothing "
             "had happened. Start a new run from these weights."
         )
-    job_rows.requeue(ws.db, run.job_id)
+    job_rows.requeue(ws.db, run.job_id, launch_lane(run.job_id) if launched else lane_of("train"))
     ensure_workers(ws)
     return ws.run(run.id)

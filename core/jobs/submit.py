@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.data import shelf
 from core.data.prepare import prepare
 from core.errors import BadData, BadRecipe, NotFound
-from core.jobs.supervise import ensure_workers, lane_of
+from core.jobs.supervise import ensure_workers, lane_of, launch_lane
 from core.records import Dataset, Job, Part, Reading, Run
 from core.store import jobs as job_rows
 from core.store import runs as run_rows
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from core.data.table import Table
 
 LINE_LIMIT = 10_000  # pasted lines; more belong into a file
+MOST_PROCESSES = 64  # that one training starts on this machine
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,17 @@ def submit_training(
     *,
     name: str = "",
     test: TestFile | None = None,
+    processes: int = 1,
+    launched: bool = False,
 ) -> Run:
-    """Queue a training run. Raises BadRecipe or BadData before anything is written."""
+    """Queue a training run. Raises BadRecipe or BadData before anything is written.
+
+    `processes`: how many of this machine's train it together. `launched`: the caller is the first of processes
+    that were launched for this training, and does it itself (`worker.work_launched`).
+    """
     faults = problems(recipe)
+    if not 1 <= processes <= MOST_PROCESSES:
+        faults.append(f"The number of processes has to be between 1 and {MOST_PROCESSES}.")
     if faults:
         raise BadRecipe(" ".join(faults))
     if not base_model.strip():
@@ -55,12 +64,12 @@ def submit_training(
     check_trainable(dataset)
 
     run_id = new_id("run")
-    payload: dict[str, Any] = {"run_id": run_id}
+    payload: dict[str, Any] = {"run_id": run_id, "processes": processes}
     if test is not None:
         payload["test_file"] = test.name
         _keep_test_file(test, ws.run_folder(run_id) / "test", dataset)
     wanted = name.strip() or f"{dataset.name}, {base_model.strip().rstrip('/').split('/')[-1]}"
-    return _queue_run(ws, run_id, payload, dataset, base_model.strip(), recipe.to_json(), wanted)
+    return _queue_run(ws, run_id, payload, dataset, base_model.strip(), recipe.to_json(), wanted, launched)
 
 
 def run_again(ws: Workspace, run: Run, *, name: str = "") -> Run:
@@ -73,10 +82,11 @@ def run_again(ws: Workspace, run: Run, *, name: str = "") -> Run:
     dataset = ws.dataset(run.dataset_id)
     check_trainable(dataset)
     run_id = new_id("run")
-    payload: dict[str, Any] = {"run_id": run_id}
+    then = ws.job(run.job_id).payload
+    payload: dict[str, Any] = {"run_id": run_id, "processes": then.get("processes", 1)}
     own_test = ws.run_folder(run.id) / "test"
     if own_test.is_dir():
-        payload["test_file"] = ws.job(run.job_id).payload.get("test_file")
+        payload["test_file"] = then.get("test_file")
         shutil.copytree(own_test, ws.run_folder(run_id) / "test")
     return _queue_run(ws, run_id, payload, dataset, run.base_model, run.recipe, name or run.name)
 
@@ -89,12 +99,15 @@ def _queue_run(
     base_model: str,
     recipe: dict[str, Any],
     wanted_name: str,
+    launched: bool = False,
 ) -> Run:
     """The job and its run appear together."""
     payload["fingerprint"] = dataset.fingerprint  # a run that goes on later goes on with the same data
     with ws.db.write() as connection:
         payload["name"] = run_rows.free_run_name(connection, wanted_name)
-        job_id = job_rows.insert_job(connection, "train", lane_of("train"), payload)
+        job_id = new_id("job")
+        lane = launch_lane(job_id) if launched else lane_of("train")
+        job_rows.insert_job(connection, "train", lane, payload, job_id)
         run_rows.insert_run(
             connection,
             {

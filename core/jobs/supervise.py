@@ -18,11 +18,13 @@ from core.jobs import adopt
 from core.records import JobState
 from core.settings import Settings
 from core.store import jobs as job_rows
+from core.training.group import ENVIRONMENT
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
 LANE_NAMES = ("train", "use")
 RESTART_SECONDS = 3.0  # a started worker gets this long before another one is tried
+SPIN_SHARED, SPIN_IDLE = "1000", "10000"  # turns that a thread waits awake (docs/decisions/0006)
 STARTS_TRIED = 3  # workers that may end with a fault before they have a job, until that job fails
 _started: dict[str, tuple[float, subprocess.Popen[bytes]]] = {}
 _faults: dict[str, int] = {}
@@ -58,6 +60,11 @@ def ensure_workers(ws: Workspace) -> None:
 
 def lane_of(kind: str) -> str:
     return "train" if kind == "train" else "use"
+
+
+def launch_lane(job_id: str) -> str:
+    """The lane of a training that `accelerate launch` started itself: no worker looks for work there."""
+    return f"launch-{job_id.removeprefix('job-')}"
 
 
 def slots(settings: Settings, lane: str) -> int:
@@ -119,7 +126,8 @@ def _start_worker(ws: Workspace, lane: str, number: int) -> None:
             process.poll()  # reaps it when it has ended
             if process.returncode is None and time.monotonic() - started < RESTART_SECONDS:
                 return
-            _faults[key] = _faults.get(key, 0) + 1 if process.returncode else 0
+            idle = process.returncode and not job_rows.has_worked(ws.db, machine(), process.pid)
+            _faults[key] = _faults.get(key, 0) + 1 if idle else 0
             if _faults[key] >= STARTS_TRIED:
                 _faults[key] = 0
                 del _started[key]
@@ -147,16 +155,26 @@ def _start_fault(log: Path) -> str:
     )
 
 
+def _spinning() -> dict[str, str]:
+    """On a machine that has nothing else to do, a worker's threads may wait for each other awake for longer."""
+    asked = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & set(os.environ)
+    given = os.environ.get("GOMP_SPINCOUNT") == SPIN_SHARED and "OMP_WAIT_POLICY" not in os.environ
+    if asked and not given:
+        return {}
+    return {"GOMP_SPINCOUNT": SPIN_IDLE if psutil.cpu_percent(interval=0.2) < 50.0 else SPIN_SHARED}
+
+
 def _spawn(settings: Settings, lane: str, number: int) -> subprocess.Popen[bytes]:
     """A detached process: it outlives the page, the server and the terminal."""
     command = [sys.executable, "-m", "core", "worker", "--lane", lane, "--slot", str(number)]
     log = log_file(settings, lane, number)
+    inherited = {name: value for name, value in os.environ.items() if name not in ENVIRONMENT}
     try:
         with log.open("wb") as output:
             return subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env={**os.environ, **settings.environment()},
+                env={**inherited, **_spinning(), **settings.environment()},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

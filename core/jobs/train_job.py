@@ -12,16 +12,17 @@ import numpy as np
 from core.data import shelf
 from core.data.labels import split_labels
 from core.data.splits import normalise
-from core.errors import BadData
+from core.errors import BadData, WorkerFailed
 from core.evaluation.metrics import score
 from core.evaluation.multilabel import score_several
 from core.inference.classifier import Classifier
-from core.jobs import adopt
+from core.jobs import adopt, ranks
 from core.jobs.link import Link
 from core.jobs.resume import checkpoints
 from core.records import Finished, Job, JobState, Note, Part, Run, Rung, Scores
 from core.store import jobs as job_rows
 from core.store import runs as run_rows
+from core.training.group import Group
 from core.training.loop import Places, train
 from core.training.recipe import Recipe
 from core.training.task import TrainingData
@@ -48,7 +49,14 @@ def run_training(ws: Workspace, job: Job, link: Link) -> None:
     texts = gather(ws, run)
     for sentence in texts.notes:
         link.emit(Note(sentence))
-    finished, rungs = _train(ws, run, texts, link)
+
+    def abandon(error: WorkerFailed) -> None:
+        from core.jobs.worker import fail
+
+        fail(ws, job, link, error)
+
+    with ranks.crew(int(job.payload.get("processes") or 1), abandon) as group:
+        finished, rungs = _train(ws, run, texts, link, group)
     link.emit(Note("Measuring the best model on the validation part."))
     folder = adopt.best_folder(ws, run.id)
     classifier = Classifier.load(folder)
@@ -101,7 +109,7 @@ def _leave_out(texts: Texts, forbidden: set[str]) -> None:
         )
 
 
-def _train(ws: Workspace, run: Run, texts: Texts, link: Link) -> tuple[Finished, list[Rung]]:
+def _train(ws: Workspace, run: Run, texts: Texts, link: Link, group: Group) -> tuple[Finished, list[Rung]]:
     """The last event, and the baseline ladder."""
     data = TrainingData(
         train_texts=[text for text, _ in texts.train],
@@ -121,11 +129,13 @@ def _train(ws: Workspace, run: Run, texts: Texts, link: Link) -> tuple[Finished,
     base = ws.find_model(
         run.base_model
     )  # a catalogue or Hub name, a folder, or a model that was trained here
+    recipe = Recipe.from_json(run.recipe)
+    ranks.tell(group, ranks.Task(data, recipe, str(base.folder), base.name))
     finished: Finished | None = None
     rungs: dict[str, Rung] = {}
     for event in train(
         data,
-        Recipe.from_json(run.recipe),
+        recipe,
         base.folder,
         adopt.best_folder(ws, run.id),
         base_name=base.name,
@@ -133,6 +143,7 @@ def _train(ws: Workspace, run: Run, texts: Texts, link: Link) -> tuple[Finished,
         should_stop=link.should_stop,
         places=Places(checkpoints(ws, run.id), ws.settings.cache, ws.settings.checkpoint_seconds),
         ladder=True,
+        group=group,
     ):
         if isinstance(event, Rung):
             rungs[event.name] = event

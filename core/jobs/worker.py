@@ -10,6 +10,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 import psutil
@@ -18,7 +19,7 @@ from filelock import Timeout
 from core.errors import DiskFull, FinesiftError, LeaseLost, OutOfMemory
 from core.jobs import adopt
 from core.jobs.link import Link
-from core.jobs.supervise import ensure_workers, log_file, machine, recover, slot_lock
+from core.jobs.supervise import ensure_workers, launch_lane, log_file, machine, recover, slot_lock
 from core.records import Job, JobState
 from core.store import jobs as job_rows
 from core.workspace import Workspace
@@ -55,11 +56,26 @@ def _work_locked(ws: Workspace, lane: str, number: int) -> bool:
     )
     if claimed is None:
         return False
-    job, lease = claimed
+    _do(ws, *claimed)
+    return True
+
+
+def work_launched(ws: Workspace, job: Job) -> None:
+    """Do a job that waits in a lane of its own for the processes that were launched for it; this is their first."""
+    me = psutil.Process()
+    lane = launch_lane(job.id)
+    slot = f"{machine()}:{lane}:0"
+    claimed = job_rows.claim(
+        ws.db, lane, slot, ws.settings.lease_seconds, machine(), me.pid, me.create_time()
+    )
+    if claimed is not None:
+        _do(ws, *claimed)
+
+
+def _do(ws: Workspace, job: Job, lease: job_rows.Lease) -> None:
     with Link(ws.db, lease, ws.settings.lease_seconds) as link:
         _stop_on_signal(link)
         _run(ws, job, link)
-    return True
 
 
 def _run(ws: Workspace, job: Job, link: Link) -> None:
@@ -70,7 +86,7 @@ def _run(ws: Workspace, job: Job, link: Link) -> None:
         print(f"{job.id}: {error}", flush=True)  # noqa: T201  the worker's log; the store is not ours any more
     except BaseException as error:  # noqa: BLE001  whatever it was, the run must say so
         traceback.print_exc()
-        _fail(ws, job, link, error)
+        fail(ws, job, link, error)
 
 
 def handler(kind: str) -> Callable[[Workspace, Job, Link], None]:
@@ -84,7 +100,8 @@ def handler(kind: str) -> Callable[[Workspace, Job, Link], None]:
     return {"classify": run_classification, "evaluate": run_evaluation, "preflight": run_preflight}[kind]
 
 
-def _fail(ws: Workspace, job: Job, link: Link, error: BaseException) -> None:
+def fail(ws: Workspace, job: Job, link: Link, error: BaseException) -> None:
+    """Ends the job as failed, with the reason in words and whatever model was kept."""
     fault = _named(error, ws, job)
     kept = ""
     try:
@@ -135,5 +152,7 @@ def _lower_priority() -> None:
             psutil.Process().nice(psutil.BELOW_NORMAL_PRIORITY_CLASS)
         else:
             os.nice(max(0, 15 - os.nice(0)))
+            # Linux weighs sessions against each other first, and a worker has a session of its own
+            Path("/proc/self/autogroup").write_text("15")
     except (OSError, psutil.Error):
         pass

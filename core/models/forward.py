@@ -54,6 +54,15 @@ class Encoded:
         """(N,) tokens after the cut."""
         return np.fromiter((len(i) for i in self.ids), dtype=np.int64, count=len(self.ids))
 
+    def select(self, rows: Sequence[int] | np.ndarray[Any, Any]) -> Encoded:
+        """Some of the texts, in the order of `rows`."""
+        chosen = [int(row) for row in rows]
+        return Encoded(
+            [self.ids[row] for row in chosen],
+            None if self.types is None else [self.types[row] for row in chosen],
+            self.full[chosen],
+        )
+
     @property
     def cut(self) -> int:
         """Texts that did not fit."""

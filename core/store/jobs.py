@@ -190,8 +190,8 @@ def request_stop(db: Database, job_id: str) -> JobState:
     return JobState(state)
 
 
-def requeue(db: Database, job_id: str) -> None:
-    """An ended job that was broken off waits for its turn again, at its old place in the queue."""
+def requeue(db: Database, job_id: str, lane: str) -> None:
+    """An ended job that was broken off waits for its turn again, at its old place in the queue of the lane."""
     broken_off = [JobState.INTERRUPTED.value, JobState.FAILED.value, JobState.STOPPED.value]
     with db.write() as connection:
         connection.execute(
@@ -199,6 +199,7 @@ def requeue(db: Database, job_id: str) -> None:
             .where(T.c.id == job_id, T.c.state.in_(broken_off))
             .values(
                 state=JobState.QUEUED.value,
+                lane=lane,
                 reason="Waiting to go on from its checkpoint.",
                 result=None,
                 ended_at=None,
@@ -234,6 +235,15 @@ def holders(db: Database) -> list[Holder]:
         )
         for r in rows
     ]
+
+
+def has_worked(db: Database, host: str, pid: int) -> bool:
+    """Whether a process of this machine has had a job, as far as the last worker of each job tells."""
+    with db.read() as connection:
+        found = connection.execute(
+            select(T.c.id).where(T.c.worker_host == host, T.c.worker_pid == pid).limit(1)
+        ).first()
+    return found is not None
 
 
 def interrupt(db: Database, holder: Holder, reason: str) -> bool:

@@ -1,4 +1,5 @@
-"""In which order texts are learnt from. Pure arithmetic on lengths; the same seed gives the same order."""
+"""In which order texts are learnt from, and which of their tokens are left out. Pure arithmetic; the same seed gives
+the same."""
 
 from __future__ import annotations
 
@@ -6,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-POOL = 50  # batches that are sorted among themselves: like lengths together, yet another mix in every epoch
+from core.models.forward import Encoded
+
+POOL = 20  # batches that are sorted among themselves: like lengths together, yet another mix in every epoch
 
 
 def epoch_batches(
@@ -14,7 +17,7 @@ def epoch_batches(
 ) -> list[np.ndarray[Any, Any]]:
     """The batches of one epoch: every row number in exactly one of them, rows of like length together.
 
-    Rows are shuffled, sorted by length within pools of some fifty batches, cut into batches, and the batches
+    Rows are shuffled, sorted by length within pools of some twenty batches, cut into batches, and the batches
     shuffled. Little padding then costs nearly no randomness.
     """
     rng = np.random.default_rng([seed, epoch])
@@ -26,3 +29,32 @@ def epoch_batches(
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += [pool[at : at + batch_size] for at in range(0, len(pool), batch_size)]
     return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def thin(
+    encoded: Encoded,
+    rows: np.ndarray[Any, Any],
+    share: float,
+    special: np.ndarray[Any, Any],
+    rng: np.random.Generator,
+) -> Encoded:
+    """Some rows with a share of their tokens left out at random; `special` tokens (their numbers) always stay.
+
+    Word dropout (J. Wei, K. Zou, 2019, random deletion): a model must not lean on a single word. The tokens are
+    really gone, so a step gets shorter too; of texts of the same length equally many go, so that a batch of
+    like lengths stays one (M tokens lose share x M, rounded up or down alike in the whole batch).
+    """
+    rest = float(rng.random())
+    ids: list[np.ndarray[Any, Any]] = []
+    types: list[np.ndarray[Any, Any]] | None = None if encoded.types is None else []
+    for row in rows:
+        own = encoded.ids[row]
+        ordinary = np.flatnonzero(~np.isin(own, special))
+        gone = int(share * len(ordinary) + rest)
+        kept = np.ones(len(own), dtype=bool)
+        if 0 < gone < len(ordinary):
+            kept[rng.choice(ordinary, gone, replace=False)] = False
+        ids.append(own[kept])
+        if types is not None and encoded.types is not None:
+            types.append(encoded.types[row][kept])
+    return Encoded(ids, types, np.asarray([len(i) for i in ids], dtype=np.int64))

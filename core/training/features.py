@@ -5,6 +5,7 @@ Knows encoded texts, vectors and files of numbers. Does not know heads or classe
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from core.models.forward import (
     memory_in_words,
     multiple,
 )
+from core.training.group import Group
 from core.training.learner import Learner
 
 _DIGEST = 16  # bytes of a text's key
@@ -37,44 +39,49 @@ def embed(
     known: np.ndarray[Any, Any],
     dtype: Any = None,
     store: Embeddings | None = None,
+    group: Group | None = None,
 ) -> Iterator[int]:
     """Fills `out` (N, D) float32 with the features of N encoded texts, and `known` (N,) bool where it has.
 
     Yields how many are known, after the look into `store` and after every batch; who no longer asks has what was
-    computed so far. `dtype`: of mixed precision, None for fp32. Puts the learner into evaluation mode. Raises
-    OutOfMemory.
+    computed so far. `dtype`: of mixed precision, None for fp32. With a `group` the batches are computed by turns;
+    `out` is whole on all of its processes at the end, and who ends earlier gathers it. Puts the learner into
+    evaluation mode. Raises OutOfMemory.
     """
     import torch
 
+    group = group or Group()
     keys = [_key(ids) for ids in encoded.ids]
     for row, vector in (store.get(keys) if store is not None else {}).items():
         if vector.shape == out[row].shape:
             out[row], known[row] = vector, True
+    known[:] = group.share({"known": torch.from_numpy(known)}, None)[0]["known"].numpy()
     yield int(known.sum())
     missing = np.flatnonzero(~known)
     groups = batches(encoded.lengths[missing], BATCH_TOKENS.get(device, 4096), BATCH_TEXTS.get(device, 64))
-    for group in groups:
-        rows = missing[group]
-        inputs = {
-            k: v.to(device) for k, v in collate(encoded, rows, tokenizer, multiple=multiple(device)).items()
-        }
-        learner.eval()
-        with memory_in_words(len(rows), inputs["input_ids"].shape[1]), torch.inference_mode():
-            out[rows] = learner.features(inputs, dtype).cpu().numpy()
-        known[rows] = True
-        yield int(known.sum())
+    learner.eval()
+    for batch in group.rounds(groups):
+        if batch is not None:
+            rows = missing[batch]
+            collated = collate(encoded, rows, tokenizer, multiple=multiple(device))
+            inputs = {name: value.to(device) for name, value in collated.items()}
+            with memory_in_words(len(rows), inputs["input_ids"].shape[1]), torch.inference_mode():
+                out[rows] = learner.features(inputs, dtype).cpu().numpy()
+            known[rows] = True
+        yield min(len(encoded), len(encoded) - len(missing) + group.size * int(known[missing].sum()))
+    group.gather(out, known)
     if store is not None and len(missing):
         store.put([keys[row] for row in missing], out[missing])
 
 
-def _key(ids: np.ndarray[Any, Any]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(ids).tobytes(), digest_size=_DIGEST).digest()
+def _key(array: np.ndarray[Any, Any]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(array), digest_size=_DIGEST).digest()
 
 
 class Embeddings:
     """Vectors on disk by the content they stand for: one folder per encoder, one pair of files per addition.
 
-    It is a cache: a file that cannot be read counts as absent, and nothing is lost when the folder goes.
+    It is a cache: a file that is damaged counts as absent, and nothing is lost when the folder goes.
     """
 
     def __init__(self, folder: Path, encoder: str) -> None:
@@ -89,21 +96,25 @@ class Embeddings:
             wanted.setdefault(key, []).append(at)
         found: dict[int, np.ndarray[Any, Any]] = {}
         for names in sorted(self.folder.glob("*.keys.npy")):
-            try:
-                known = np.load(names, allow_pickle=False)
-                vectors = np.load(_vectors(names), allow_pickle=False, mmap_mode="r")
-            except (OSError, ValueError):
+            table = _load(names, np.uint8)
+            if table is None or table.shape[1] != _DIGEST:
                 continue
-            if len(known) != len(vectors):
+            known = [key.tobytes() for key in table]
+            rows = [row for row, key in enumerate(known[1:]) if key in wanted]
+            vectors = _load(_vectors(names), np.float32) if rows else None
+            if vectors is None or len(vectors) != len(known) - 1 or _key(vectors) != known[0]:
                 continue
-            for row, key in enumerate(known):
-                for at in wanted.get(key.tobytes(), ()):
-                    found[at] = np.asarray(vectors[row])
+            for row in rows:
+                for at in wanted[known[row + 1]]:
+                    found[at] = vectors[row]
         return found
 
     def put(self, keys: Sequence[bytes], vectors: np.ndarray[Any, Any]) -> None:
         """Keeps (n, D) float32 vectors. A full disk is no fault here: they are then computed again next time."""
-        array = np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(len(keys), _DIGEST)
+        if not np.isfinite(vectors).all():
+            return
+        table = b"".join([_key(vectors), *keys])  # the first row is the vectors' own digest
+        array = np.frombuffer(table, dtype=np.uint8).reshape(len(keys) + 1, _DIGEST)
         name = hashlib.blake2b(array.tobytes(), digest_size=8).hexdigest()
         target = self.folder / f"{name}.keys.npy"
         try:
@@ -112,8 +123,9 @@ class Embeddings:
             _write(target, array)
             self._make_room()
         except OSError:
-            target.unlink(missing_ok=True)
-            _vectors(target).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                target.unlink(missing_ok=True)
+                _vectors(target).unlink(missing_ok=True)
 
     def _make_room(self) -> None:
         files = sorted(self.root.rglob("*.npy"), key=lambda path: path.stat().st_mtime, reverse=True)
@@ -138,6 +150,15 @@ def encoder_key(base_folder: Path, max_length: int, precision: str) -> str:
 
 def _vectors(names: Path) -> Path:
     return names.with_name(names.name.replace(".keys.npy", ".vectors.npy"))
+
+
+def _load(path: Path, dtype: Any) -> np.ndarray[Any, Any] | None:
+    """The table in a file; None where there is none to be had."""
+    try:
+        found = np.load(path, allow_pickle=False)
+    except Exception:  # noqa: BLE001 - numpy raises whatever its parts make of a damaged file
+        return None
+    return found if isinstance(found, np.ndarray) and found.ndim == 2 and found.dtype == dtype else None
 
 
 def _write(path: Path, array: np.ndarray[Any, Any]) -> None:

@@ -20,10 +20,10 @@ from core.errors import Diverged
 from core.models.device import memory_used
 from core.models.forward import Encoded, collate, encode, memory_in_words, multiple
 from core.records import Event, Note, Started, Step
+from core.training import batching
 from core.training.clock import Clock
 from core.training.freezing import freeze
 from core.training.optimizer import make_optimizer, set_rate
-from core.training.run import hide
 from core.training.setup import Fitted, Setup, fit_head
 
 TEMPERATURE = 0.1
@@ -38,24 +38,28 @@ def contrast(work: Setup, quick: Fitted, base_name: str) -> Iterator[Event | Fit
     """
     import torch
 
+    pool, classes = _pool(work)
+    rows_of = [np.flatnonzero(classes == c) for c in range(len(work.material.labels))]
+    if all(len(rows) < 2 for rows in rows_of):
+        yield Note("No class has two texts to compare, so the encoder stays as it is.")
+        return
     recipe = replace(work.recipe, method="full", layers="all", learning_rate=RATE)
     freeze(work.learner, recipe)
     for name, parameter in work.learner.named_parameters():
         if name in work.learner.head_names():
             parameter.requires_grad_(False)
     optimizer = make_optimizer(work.learner, recipe, work.device.torch_name)
-    pool, classes = _pool(work)
-    rows_of = [np.flatnonzero(classes == c) for c in range(len(work.material.labels))]
     rng, clock = np.random.default_rng([recipe.seed, 11]), Clock()
     torch.manual_seed(recipe.seed)
+    special = np.asarray(work.tokenizer.all_special_ids)
     yield _started(work)
     for step, rows in enumerate(_batches(rows_of, rng)):
         if work.should_stop():
             break
         start = time.perf_counter()
         rate = set_rate(optimizer, recipe.rate_factor(step, STEPS))
-        hidden = rng.random((len(rows), int(pool.lengths[rows].max()))) < recipe.token_dropout
-        loss, norm = _step(work, optimizer, pool, classes, rows, hidden, step)
+        tokens = batching.thin(pool, rows, recipe.token_dropout, special, rng)
+        loss, norm = _step(work, optimizer, tokens, classes[rows], step)
         clock.trained(time.perf_counter() - start, len(rows))
         yield Step(
             step=step + 1,
@@ -114,22 +118,19 @@ def _batches(rows_of: list[np.ndarray[Any, Any]], rng: np.random.Generator) -> I
 def _step(
     work: Setup,
     optimizer: Any,
-    pool: Encoded,
+    tokens: Encoded,
     classes: np.ndarray[Any, Any],
-    rows: np.ndarray[Any, Any],
-    hidden: np.ndarray[Any, Any],
     step: int,
 ) -> tuple[float, float]:
     import torch
 
     learner, device = work.learner, work.device.torch_name
     learner.train()
-    batch = collate(pool, rows, work.tokenizer, multiple=multiple(device))
-    hide(batch, hidden, work.tokenizer)
+    batch = collate(tokens, range(len(tokens)), work.tokenizer, multiple=multiple(device))
     inputs = {name: value.to(device) for name, value in batch.items()}
-    with memory_in_words(len(rows), int(batch["input_ids"].shape[1])):
+    with memory_in_words(len(tokens), int(batch["input_ids"].shape[1])):
         vectors = learner.features(inputs, work.precision.dtype)
-        loss = contrastive_loss(vectors, torch.from_numpy(classes[rows]).to(device))
+        loss = contrastive_loss(vectors, torch.from_numpy(classes).to(device))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise _diverged(step)

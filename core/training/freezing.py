@@ -28,7 +28,7 @@ def freeze(learner: Learner, recipe: Recipe) -> None:
     if last is None and recipe.train_embeddings:
         return
     head = learner.head_names()
-    embedding = {id(p) for p in learner.word_embeddings().parameters()}
+    embedding = {id(p) for p in learner.embeddings().parameters()}
     for name, parameter in learner.named_parameters():
         kept = name in head if last is not None else id(parameter) not in embedding
         parameter.requires_grad_(kept)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 STRENGTHS = (0.01, 0.03, 0.1, 0.3)  # scikit-learn's C: the inverse of the penalty on the weights
+_STRENGTH = 0.1  # where there are too few texts to choose
 _FOLDS = 3
 _CHOOSING = 2000  # texts that the choice of C looks at
 _STEPS_CHOOSING, _STEPS = 50, 300
@@ -67,16 +68,17 @@ def _choose(
     rng = np.random.default_rng(seed)
     rows = rng.permutation(len(features))[:_CHOOSING]
     x, y = features[rows], targets[rows]
-    if len(x) < 2 * _FOLDS:
-        return 0.1
+    folds = (
+        _FOLDS if y.ndim == 2 else min(_FOLDS, int(np.bincount(y).max()))
+    )  # one text per fold of some class
+    if len(x) < 2 * _FOLDS or folds < 2:
+        return _STRENGTH
     kind = KFold if y.ndim == 2 else StratifiedKFold
     classes = int(y.max()) + 1 if y.ndim == 1 else y.shape[1]
     faults = np.zeros((len(STRENGTHS), len(x)))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # classes with fewer texts than folds
-        for fitted, held in kind(_FOLDS, shuffle=True, random_state=seed).split(
-            x, y if y.ndim == 1 else None
-        ):
+        for fitted, held in kind(folds, shuffle=True, random_state=seed).split(x, y if y.ndim == 1 else None):
             for at, strength in enumerate(STRENGTHS):
                 weight, bias = _solve(x[fitted], y[fitted], classes, strength, balanced, _STEPS_CHOOSING)
                 faults[at, held] = _faults(x[held] @ weight.T + bias, y[held])
@@ -116,6 +118,9 @@ def _solve(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the penalty bounds what is left to gain
         if targets.ndim == 1:
+            if (targets == targets[0]).all():  # nothing to tell apart
+                bias[targets[0]] = 0.0
+                return weight, bias
             found = regression().fit(features, targets)
             present = found.classes_
             if len(present) == 2:  # one row of coefficients: for the second class against the first

@@ -24,6 +24,7 @@ class Keeper:
     tokenizer: Any
     folder: Path
     sidecar: dict[str, Any]
+    writes: bool = True  # False: another process of the same run writes
     best: Measured | None = None
     step: int = 0  # optimizer steps before the best state
     state: dict[str, Any] | None = None  # tensors by name, on the CPU
@@ -45,7 +46,7 @@ class Keeper:
 
     def write(self) -> None:
         """The best state to the folder; the learner stays as it is. Raises DiskFull."""
-        if self.state is None:
+        if self.state is None or not self.writes:
             return
         start = time.perf_counter()
         present = self.learner.state()

@@ -7,6 +7,7 @@ family learns as transformers built it. Knows features, logits and parameters; n
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 from core.models import pooling
 from core.models.forward import accepted
 from core.models.loading import head_names, load_for_training
+
+SHORT = 128  # tokens up to which plain attention trains faster on a CPU
 
 
 class Learner:
@@ -49,6 +52,14 @@ class Learner:
         if pooling.added_layer(model.config) is None and pooling.supported(model.config.to_dict()):
             pooling.add_layer(model)
         return Learner(model)
+
+    def attend_fastest(self, device: str, length: int) -> None:
+        """Chooses the attention kernel for training: on a CPU the plain one is faster for short texts (its backward
+        pass takes half the time), everywhere else torch's fused one.
+        """
+        wanted = "eager" if device == "cpu" and length <= SHORT else "sdpa"
+        with contextlib.suppress(ValueError, ImportError):  # a family that has only one kernel keeps it
+            self.model.set_attn_implementation(wanted)
 
     # ----------------------------------------------------------------- use
 
@@ -125,9 +136,9 @@ class Learner:
             max(exact or lists, key=lambda m: (len(m), sum(p.numel() for p in m.parameters())), default=())
         )
 
-    def word_embeddings(self) -> Any:
-        """The module that turns token numbers into vectors."""
-        return self.encoder.get_input_embeddings()
+    def embeddings(self) -> Any:
+        """The module below the first layer: what turns token numbers into vectors, places and types included."""
+        return getattr(self.encoder, "embeddings", None) or self.encoder.get_input_embeddings()
 
     def set_head(self, weight: Any, bias: Any) -> None:
         """Makes the logits `features @ weight.T + bias`; weight (C, D), bias (C,), numpy or torch."""
@@ -175,6 +186,11 @@ class Learner:
                 parameter.requires_grad_(True)
         self._adapters = [m for m in self.encoder.modules() if isinstance(m, LoraLayer)]
         return len(self._adapters)
+
+    @property
+    def adapted(self) -> bool:
+        """Low-rank updates learn instead of the weights."""
+        return bool(self._adapters)
 
     # ----------------------------------------------------------------- the plain model
 

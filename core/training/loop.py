@@ -11,17 +11,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.errors import BadRecipe
 from core.models.forward import multiple
 from core.records import Event, Finished, Note, Rung, Started
 from core.training import checkpoint, resume, setup, task
 from core.training import recipe as recipes
+from core.training.averaging import Average
 from core.training.clock import Clock
+from core.training.ending import try_average
 from core.training.freezing import freeze
 from core.training.group import Group
 from core.training.keeper import Keeper
 from core.training.ladder import simple_rungs
 from core.training.material import first_batch
 from core.training.optimizer import class_weights, make_optimizer
+from core.training.packed import Packed
 from core.training.recipe import Recipe
 from core.training.run import Run
 from core.training.setup import Fitted
@@ -63,12 +67,21 @@ def train(
     Closing the generator ends it at once, with what is on the disk. With `places.checkpoints` a run that finds a
     sound checkpoint of its own goes on from there, bit by bit as if it had never stopped. With `ladder` simple
     baselines are measured too. The same seed, precision and thread count give the same weights on one machine.
+    Every process of a `group` calls this with the same data and recipe; the first one writes and is stopped. What
+    cannot be split (few labels, the end of quick) it does alone, and the others' events just end.
 
     Raises BadData, BadRecipe, BadModel, UnsafeModel, ResumeRefused, Diverged (before the weights take part in
-    it), OutOfMemory, DeviceLost, DiskFull.
+    it), OutOfMemory, DeviceLost, DiskFull, WorkerFailed (another process of the group is gone).
     """
     recipes.check(recipe)
+    if recipe.method == "few" and data.several:
+        raise BadRecipe(
+            "Comparing texts (few labels) needs one label per text, but these texts may have several. Choose another "
+            "method; “auto” picks one."
+        )
     places, group = places or Places(), group or Group()
+    if not group.first:
+        places, ladder = Places(), False
     for warning in task.check(data):
         yield Note(warning)
     yield Note(f"Loading {base_name} and reading {len(data.train_texts):,} texts.")
@@ -96,14 +109,16 @@ class _Work:
         found = self._checkpoint()
         for sentence in found.notes:
             yield Note(sentence)
-        known = None if found.found is None else found.found.state
+        checkpointed = resume.on_all(found.found, self.group)
+        known = None if checkpointed is None else checkpointed.state
         self.setup = setup.prepare(
             self.data,
             self.recipe,
             self.base_folder,
             self.places.cache,
-            should_stop,
+            lambda: self.group.agree(should_stop()),
             None if known is None else known["precision"],
+            self.group,
         )
         self.method, why = self._method()
         yield Note(why)
@@ -111,7 +126,7 @@ class _Work:
         if known is None:
             yield from self._from_the_start(ladder)
         else:
-            yield from self._go_on(found.found, ladder)
+            yield from self._go_on(checkpointed, ladder)
 
     # ----------------------------------------------------------------- the stages
 
@@ -127,7 +142,9 @@ class _Work:
         if quick is not None:
             yield quick
         if self.method in ("quick", "few") or fitted is None or not fitted.whole:
-            yield from self._without_steps(fitted, quick, ladder)
+            self.group.leave()  # the rest cannot be split
+            if self.group.first:
+                yield from self._without_steps(fitted, quick, ladder)
             return
         run = self._run({"quick": resume.rung_to_json(quick)})
         yield from self._fine_tune(run, quick, ladder)
@@ -159,9 +176,10 @@ class _Work:
             if event is not None:
                 yield event
         yield from run.steps()
+        if self.recipe.average_weights:
+            yield from try_average(run)
         yield from run.last_measurement()
-        if self.group.first:
-            run.keeper.write()
+        run.keeper.write()
         if run.keeper.step == 0 and quick is not None:
             yield replace(quick, kept=True)
         if run.tuned is not None:
@@ -169,7 +187,7 @@ class _Work:
             yield _rung_of(self.method, run.tuned.scores, self.setup.elapsed, kept, run.keeper.step)
         if ladder and not run.stopped:
             yield from simple_rungs(self.data, self.recipe.seed)
-        if self.places.checkpoints is not None and self.group.first:
+        if self.places.checkpoints is not None:
             if run.stopped and isinstance(run.checkpoint, resume.Writer):
                 run.checkpoint.write(run)  # who stopped may want to go on after all
             else:
@@ -262,6 +280,7 @@ class _Work:
                 ),
                 **self.sidecar,
             },
+            self.group.first,
         )
 
     def _run(self, extra: dict[str, Any]) -> Run:
@@ -273,6 +292,7 @@ class _Work:
             checkpoint.newest(self.places.checkpoints, identity)  # raises ResumeRefused
         freeze(work.learner, replace(recipe, method=self.method))
         work.learner.to(work.device.torch_name)
+        self.group.same([p for _, p in work.learner.trainable()])
         pieces, held = len(work.material.train.encoded), len(work.material.validation.encoded)
         total = recipe.steps(pieces)
         run = Run(
@@ -293,8 +313,12 @@ class _Work:
             keeper=self._keeper(),
             group=self.group,
             accumulation=recipe.accumulation,
+            packed=Packed(work.learner, recipe.dropout, recipe.seed)
+            if Packed.suits(work.learner, work.device.torch_name)
+            else None,
+            average=Average(total if recipe.average_weights else 0),
         )
-        if self.places.checkpoints is not None and self.group.first:
+        if self.places.checkpoints is not None:
             run.checkpoint = resume.Writer(self.places.checkpoints, identity, self.places.seconds, extra)
         torch.manual_seed(recipe.seed)  # dropout begins the same, whatever was computed before
         return run
@@ -321,7 +345,9 @@ class _Work:
     def _finished(self, run: Run) -> Finished:
         epochs = self.recipe.epochs
         done = "The epoch is done." if epochs == 1 else f"All {epochs:g} epochs are done."
-        if run.keeper.step == 0:
+        if run.tuned is None:
+            kept = "Fine-tuning was not measured yet, so the quick head is kept."
+        elif run.keeper.step == 0:
             kept = (
                 "Fine-tuning did not get better than the quick head on the validation part, so that is kept."
             )

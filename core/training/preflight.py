@@ -35,9 +35,12 @@ _STEPPING = 0.7  # share of the seconds for steps; the rest is for passes withou
 _SAFE = 0.9  # share of the free memory that a run may need
 _FLOAT = 4  # bytes
 _COPIES = 3  # of the features, while a head is fitted on them
+_BESIDE = (
+    300_000_000  # bytes of a process on the CPU for scikit-learn, the baselines and the head's fit (measured)
+)
 # passes of the head's fit over its texts (core.training.head): at most so many to choose the penalty, on a sample of
 # so many texts, and so many for the fit itself; it converges earlier as a rule
-_CHOOSING, _CHOOSING_TEXTS, _FITTING = 720, 3000, 300
+_CHOOSING, _CHOOSING_TEXTS, _FITTING = 600, 2000, 300
 _PER_PASS = 5e-4  # seconds of a pass whatever its size
 _NEEDED = Estimate(0.4, 0.1, 1.0)  # share of these passes until it converges
 
@@ -172,12 +175,13 @@ def _reading_groups(trial: Trial, lengths: Rows) -> list[Rows]:
 def _memory_needed(trial: Trial, peak: PeakMemory, steps: Timing | None) -> int:
     """Bytes at the highest: what was measured, and what a whole run holds beyond that."""
     working = max(0, peak.growth - trial.lasting_bytes)
+    beside = _BESIDE if trial.device.torch_name == "cpu" else 0
     if steps is None:
         material = trial.material
         texts = len(material.train.encoded) + len(material.validation.encoded)
-        return int(trial.lasting_bytes + working + _COPIES * _FLOAT * texts * trial.width)
-    kept = _FLOAT * trial.trainable if trial.device.torch_name == "cpu" else 0  # the best state so far
-    return int(trial.lasting_bytes + working / steps.share + kept)
+        return int(trial.lasting_bytes + working + beside + _COPIES * _FLOAT * texts * trial.width)
+    kept = _FLOAT * trial.trainable if beside else 0  # the best state so far
+    return int(trial.lasting_bytes + working / steps.share + kept + beside)
 
 
 def _longer(material: Material) -> Interval:

@@ -17,6 +17,7 @@ import numpy as np
 
 from core.records import Checkpointed, Interval, Rung, Scores
 from core.training import checkpoint
+from core.training.group import Group
 from core.training.recipe import Recipe
 from core.training.task import TrainingData
 from core.training.validation import Mark, Measured
@@ -43,6 +44,15 @@ def identity(setup: Setup, recipe: Recipe) -> dict[str, str]:
         "tokenizer": checkpoint.fingerprint(setup.tokenizer.backend_tokenizer.to_str()),
         "base model": setup.encoder,
     }
+
+
+def on_all(found: checkpoint.Loaded | None, group: Group) -> checkpoint.Loaded | None:
+    """The checkpoint that the first process has found, on all of them."""
+    if group.size == 1:
+        return found
+    words = None if found is None else [found.step, found.state]
+    tensors, words = group.share({} if found is None else found.tensors, words)
+    return None if words is None else checkpoint.Loaded(words[0], tensors, words[1], Path())
 
 
 @dataclass
@@ -88,6 +98,8 @@ def capture(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     keeper = run.keeper
     if keeper.state is not None:
         tensors.update({f"best.{name}": value for name, value in keeper.state.items()})
+    averaged = run.average.state([name for name, _ in run.learner.trainable()])
+    tensors.update({f"average.{name}": value for name, value in averaged.items()})
     if run.right is not None:
         tensors["right"] = torch.from_numpy(run.right)
     tensors.update({f"generator.{name}": value for name, value in checkpoint.generators().items()})
@@ -97,6 +109,7 @@ def capture(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
         "mark": None if run.mark is None else asdict(run.mark),
         "since_mark": run.since_mark,
         "skipped": run.skipped,
+        "averaged": run.average.count,
         "precision": run.precision.name,
         "scaler": run.scaler.state_dict(),
         "threads": torch.get_num_threads(),
@@ -121,6 +134,11 @@ def restore(run: Run, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> N
     run.step, run.accumulation = int(state["step"]), int(state["accumulation"])
     run.mark = None if state["mark"] is None else Mark(**state["mark"])
     run.since_mark, run.skipped = int(state["since_mark"]), int(state["skipped"])
+    averaged = _below(tensors, "average.")
+    places = {name: p.device for name, p in run.learner.trainable()}
+    run.average.restore(
+        [averaged[name].to(places[name]) for name in places] if averaged else [], int(state["averaged"])
+    )
     run.scaler.load_state_dict(state["scaler"])
     run.clock.restore(state["clock"])
     run.right = tensors["right"].numpy() if "right" in tensors else None

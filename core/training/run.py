@@ -16,9 +16,10 @@ import numpy as np
 
 from core.errors import Diverged, OutOfMemory
 from core.models.device import Device, device_use, memory_used
-from core.models.forward import collate, memory_in_words, multiple
+from core.models.forward import Encoded, collate, memory_in_words, multiple
 from core.records import Checkpointed, Evaluated, Event, Note, Step
 from core.training import batching
+from core.training.averaging import Average
 from core.training.clock import Clock
 from core.training.group import Group
 from core.training.keeper import Keeper
@@ -26,13 +27,14 @@ from core.training.learner import Learner
 from core.training.losses import mass, total_loss
 from core.training.material import Material
 from core.training.optimizer import set_rate
+from core.training.packed import Packed
 from core.training.precision import Precision
 from core.training.recipe import Recipe
 from core.training.validation import Mark, Measured, class_changes, measure, predict
 
 STOP_SECONDS = 5.0  # that a stop may still spend on a first measurement
 _MOST_SKIPPED = 20  # fp16 steps in a row whose gradient overflowed
-_HIDING = 7  # sets the draws of hidden tokens apart from those of the order of texts
+_THINNING = 7  # sets the draws of left-out tokens apart from those of the order of texts
 _MOST_CLASSES = 500  # for which every evaluation lists what each class gained and lost
 
 
@@ -42,7 +44,7 @@ class Run:
 
     recipe: Recipe
     material: Material
-    should_stop: Callable[[], bool]
+    should_stop: Callable[[], bool]  # says the same on all processes
     device: Device
     learner: Learner
     tokenizer: Any
@@ -55,6 +57,8 @@ class Run:
     keeper: Keeper
     group: Group
     checkpoint: Callable[[Run], Checkpointed | None] = lambda run: None  # asked after every step
+    packed: Packed | None = None  # the step without padding, where it suits
+    average: Average = field(default_factory=lambda: Average(0))  # of the last states
     clock: Clock = field(default_factory=Clock)
     step: int = 0
     accumulation: int = 1  # parts that a batch is computed in
@@ -79,6 +83,7 @@ class Run:
                 if self._stop_asked() or self.step >= self.total:
                     return
                 yield from self._train_on(rows)
+                self.average.look(self.step, [p for _, p in self.learner.trainable()])
                 if self.step in due:
                     event = self.evaluate(self._stop_asked)
                     if event is None:
@@ -101,7 +106,7 @@ class Run:
         if self.keeper.state is not None:
             return
         limit = time.perf_counter() + STOP_SECONDS
-        event = self.evaluate(lambda: time.perf_counter() > limit)
+        event = self.evaluate(lambda: self.group.agree(time.perf_counter() > limit))
         if event is not None:
             yield event
         else:
@@ -122,12 +127,13 @@ class Run:
         self.learner.train()
         rate = set_rate(self.optimizer, self.recipe.rate_factor(self.step, self.total))
         while True:
+            self.group.seed(self.recipe.seed, self.step)
             try:
                 value = self._gradients(rows)
                 break
             except OutOfMemory as error:
                 self.optimizer.zero_grad(set_to_none=True)
-                if self.accumulation >= len(rows):
+                if self.accumulation * self.group.size >= len(rows):
                     raise
                 self.accumulation *= 2
                 _free_memory(self.device)
@@ -136,6 +142,7 @@ class Run:
                     "the steps stay the same and take a little longer."
                 )
         with memory_in_words(len(rows), 0):  # the optimizer's own state is made in its first step
+            self.group.sum_gradients([p for _, p in self.learner.trainable()])
             norm = self._clip()
             self.scaler.step(self.optimizer)
             self.scaler.update()
@@ -158,43 +165,51 @@ class Run:
         )
 
     def _gradients(self, rows: np.ndarray[Any, Any]) -> float:
-        """The mean loss of a batch, whose gradient is left in the parameters. Raises Diverged, OutOfMemory."""
+        """The mean loss of a batch. The gradient of this process's parts of it is left in the parameters. Raises
+        Diverged, OutOfMemory; on all processes if on one.
+        """
         weight = mass(self._targets(rows), weights=self.weights, of_text=self._shares(rows))
-        hidden = self._hidden(rows)
+        tokens = self._thinned(rows)
         parts = np.array_split(np.arange(len(rows)), min(self.accumulation * self.group.size, len(rows)))
-        value = 0.0
-        for at in self.group.mine(parts):
-            piece = rows[at]
-            loss, width = self._loss(piece, None if hidden is None else hidden[at])
-            loss = loss / weight
-            value += float(loss.detach())
-            if not math.isfinite(value):
-                raise self._diverged(f"The loss became {value}")
-            with memory_in_words(len(piece), width):
-                self.scaler.scale(loss).backward()
-        return self.group.sum_gradients([p for _, p in self.learner.trainable()], value)
+        value, short = 0.0, ""
+        try:
+            for at in self.group.mine(parts):
+                loss, width = self._loss(rows[at], tokens.select(at))
+                loss = loss / weight
+                value += float(loss.detach())
+                if not math.isfinite(value):
+                    break
+                with memory_in_words(len(at), width):
+                    self.scaler.scale(loss).backward()
+        except OutOfMemory as error:
+            short = str(error)
+        value, faults = self.group.total(value, float(bool(short)))
+        if faults:
+            raise OutOfMemory(short or "Another process has too little memory for its part of the batch.")
+        if not math.isfinite(value):
+            raise self._diverged(f"The loss became {value}")
+        return value
 
-    def _hidden(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
-        """(n, T) bool: which tokens this step hides. Follows from seed and step alone, however a batch is split."""
+    def _thinned(self, rows: np.ndarray[Any, Any]) -> Encoded:
+        """The tokens of a batch that this step learns from. Follows from seed and step alone, however a batch is
+        split.
+        """
+        encoded = self.material.train.encoded
         if self.recipe.token_dropout <= 0:
-            return None
-        width = int(self.material.train.encoded.lengths[rows].max())
-        draw = np.random.default_rng([self.recipe.seed, self.step, _HIDING])
-        return np.asarray(draw.random((len(rows), width)) < self.recipe.token_dropout)
+            return encoded.select(rows)
+        rng = np.random.default_rng([self.recipe.seed, self.step, _THINNING])
+        special = np.asarray(self.tokenizer.all_special_ids)
+        return batching.thin(encoded, rows, self.recipe.token_dropout, special, rng)
 
-    def _loss(self, rows: np.ndarray[Any, Any], hidden: np.ndarray[Any, Any] | None) -> tuple[Any, int]:
-        """The sum of the losses of some training pieces, and their width in tokens."""
+    def _loss(self, rows: np.ndarray[Any, Any], encoded: Encoded) -> tuple[Any, int]:
+        """The sum of the losses of some training pieces, given by their numbers and their tokens, and their width
+        in tokens.
+        """
         device = self.device.torch_name
-        batch = collate(self.material.train.encoded, rows, self.tokenizer, multiple=multiple(device))
-        if hidden is not None:
-            hide(batch, hidden, self.tokenizer)
-        if device == "cuda":
-            batch = {name: value.pin_memory() for name, value in batch.items()}
-        inputs = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
         targets, shares = self._targets(rows).to(device), self._shares(rows)
-        width = int(inputs["input_ids"].shape[1])
+        width = int(encoded.lengths.max())
         with memory_in_words(len(rows), width):
-            logits = self.learner.logits(inputs, self.precision.dtype)
+            logits = self._logits(encoded, int(rows[0]))
             return total_loss(
                 logits,
                 targets,
@@ -203,6 +218,16 @@ class Run:
                 focal=self.recipe.loss == "focal",
                 of_text=None if shares is None else shares.to(device),
             ), width
+
+    def _logits(self, encoded: Encoded, part: int) -> Any:
+        if self.packed is not None:
+            return self.packed.logits(encoded, self.precision.dtype, (self.step, part))
+        device = self.device.torch_name
+        batch = collate(encoded, range(len(encoded)), self.tokenizer, multiple=multiple(device))
+        if device == "cuda":
+            batch = {name: value.pin_memory() for name, value in batch.items()}
+        inputs = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+        return self.learner.logits(inputs, self.precision.dtype)
 
     def _targets(self, rows: np.ndarray[Any, Any]) -> Any:
         import torch
@@ -224,9 +249,10 @@ class Run:
         import torch
 
         self.scaler.unscale_(self.optimizer)
-        trained = [p for _, p in self.learner.trainable()]
-        limit = self.recipe.gradient_clip or float("inf")
-        norm = float(torch.nn.utils.clip_grad_norm_(trained, limit, foreach=True))
+        gradients = [p.grad for _, p in self.learner.trainable() if p.grad is not None]
+        norm = float(torch.nn.utils.get_total_norm(gradients, foreach=True))
+        if norm > self.recipe.gradient_clip > 0:  # torch's own clipping would multiply every gradient, always
+            torch._foreach_mul_(gradients, self.recipe.gradient_clip / (norm + 1e-6))
         if math.isfinite(norm):
             self.skipped = 0
         elif self.precision.name != "fp16" or self.skipped >= _MOST_SKIPPED:
@@ -240,7 +266,9 @@ class Run:
         kept = "No model was kept."
         if self.keeper.state is not None:
             self.keeper.write()
-            kept = f"The best state before that, after step {self.keeper.step:,}, is kept."
+            kept = "The quick head is kept."
+            if self.keeper.step:
+                kept = f"The best state before that, after step {self.keeper.step:,}, is kept."
         return Diverged(
             f"{what} at step {self.step + 1:,}, so training ended before it could spoil the weights. {kept} "
             f"Try a smaller learning rate than {self.recipe.learning_rate:g}, or a longer warm-up."
@@ -253,7 +281,13 @@ class Run:
         start = time.perf_counter()
         part = self.material.validation
         logits = predict(
-            self.learner, self.tokenizer, part, self.device.torch_name, self.precision.dtype, give_up
+            self.learner,
+            self.tokenizer,
+            part,
+            self.device.torch_name,
+            self.precision.dtype,
+            give_up,
+            self.group,
         )
         if logits is None:
             return None
@@ -266,8 +300,7 @@ class Run:
             self.keeper.improve(found, self.step, self._made())
         if self.step and found.mark.better_than(None if self.tuned is None else self.tuned.mark):
             self.tuned = found
-        if self.group.first:
-            self.keeper.write_if_due()
+        self.keeper.write_if_due()
         self.since_mark += 1
         if found.mark.progress_since(self.mark):
             self.mark, self.since_mark = found.mark, 0
@@ -302,7 +335,7 @@ class Run:
         }
 
     def _stop_asked(self) -> bool:
-        if self.group.agree(self.should_stop()):
+        if self.should_stop():
             self.stopped = True
             self.reason = f"Stopped on request after step {self.step:,} of {self.total:,}."
         return self.stopped
@@ -319,21 +352,6 @@ class Run:
         texts = round(left * pieces / self.recipe.steps_per_epoch(pieces))
         evaluations = sum(step >= self.step for step in self.evaluations)
         return self.clock.remaining(texts, evaluations, len(self.material.validation.encoded))
-
-
-def hide(batch: dict[str, Any], hidden: np.ndarray[Any, Any], tokenizer: Any) -> None:
-    """Takes tokens out of a batch's attention mask; special tokens stay. `hidden` is (n, T') bool, T' >= the
-    longest text of the batch.
-    """
-    import torch
-
-    ids, mask = batch["input_ids"], batch["attention_mask"]
-    width = min(ids.shape[1], hidden.shape[1])
-    found = torch.zeros(ids.shape, dtype=torch.bool)
-    found[:, :width] = torch.from_numpy(hidden[:, :width])
-    for special in tokenizer.all_special_ids:
-        found &= ids != special
-    batch["attention_mask"] = mask * ~found
 
 
 def _free_memory(device: Device) -> None:

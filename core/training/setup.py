@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.errors import BadModel, Diverged
 from core.models.device import Device, pick_device
 from core.models.forward import collate, memory_in_words, multiple, pool_windows
 from core.models.loading import load_tokenizer
@@ -22,6 +23,7 @@ from core.training import head as heads
 from core.training import material as materials
 from core.training import precision
 from core.training.features import Embeddings, embed, encoder_key
+from core.training.group import Group
 from core.training.head import Head
 from core.training.learner import Learner
 from core.training.losses import total_loss
@@ -47,6 +49,7 @@ class Setup:
     encoder: str  # names base model, tokenizer and length by content
     cache: Path | None  # where embeddings and timings are kept
     should_stop: Callable[[], bool]
+    group: Group
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -67,25 +70,37 @@ def prepare(
     cache: Path | None,
     should_stop: Callable[[], bool],
     precision_name: str | None = None,
+    group: Group | None = None,
 ) -> Setup:
     """Loads model and texts. `precision_name` skips the measuring (a run that goes on). Raises BadModel,
     UnsafeModel, OutOfMemory.
     """
     import torch
 
+    group = group or Group()
     device = pick_device()
+    device = replace(device, title=group.title(device.title))
     torch.manual_seed(recipe.seed)  # the new head's start, where none is fitted
     tokenizer = load_tokenizer(base_folder)
     learner = Learner.load(base_folder, data.labels, dropout=recipe.dropout, several=data.several)
     material = materials.prepare(tokenizer, data, recipe)
     with memory_in_words(recipe.batch_size, material.max_length):
         learner.to(device.torch_name)
+    learner.attend_fastest(device.torch_name, material.max_length)
     encoder = encoder_key(base_folder, material.max_length, "windows" if material.windows else "whole")
+    if group.share({}, encoder)[1] != encoder:
+        raise BadModel(
+            "The base model or its tokenizer is another one here than where the first process runs. Copy its folder."
+        )
     if precision_name is not None:
         chosen = Precision(precision_name, f"Computing in {precision_name}, as before.")
     else:
-        chosen = _precision(learner, tokenizer, material, recipe, device, cache, encoder)
-    return Setup(data, recipe, device, tokenizer, learner, material, chosen, encoder, cache, should_stop)
+        if group.first:
+            chosen = _precision(learner, tokenizer, material, recipe, device, cache, encoder)
+        chosen = Precision(*group.share({}, [chosen.name, chosen.note] if group.first else None)[1])
+    return Setup(
+        data, recipe, device, tokenizer, learner, material, chosen, encoder, cache, should_stop, group
+    )
 
 
 # --------------------------------------------------------------------------- the quick head
@@ -106,6 +121,7 @@ class Fitted:
 def fit_head(setup: Setup, store: Embeddings | None, most: int | None = None) -> Iterator[Event | Fitted]:
     """Embeds both parts, fits a head on the training part (on `most` texts of it at most), puts it on the learner
     and measures it. Yields Progress, and at last a Fitted; none when a stop came before anything was embedded.
+    Raises Diverged where the encoder's states are not finite, OutOfMemory.
     """
     recipe, material = setup.recipe, setup.material
     part = material.train
@@ -127,6 +143,7 @@ def fit_head(setup: Setup, store: Embeddings | None, most: int | None = None) ->
             known,
             setup.precision.dtype,
             store,
+            setup.group,
         ):
             seconds = time.perf_counter() - begun
             rate = (done + count) / seconds if seconds > 0 else 0.0
@@ -135,6 +152,7 @@ def fit_head(setup: Setup, store: Embeddings | None, most: int | None = None) ->
             if whole and setup.should_stop():
                 whole = False
             if not whole:
+                setup.group.gather(vectors, known)
                 break
         done += len(piece.encoded)
         found.append((vectors, known))
@@ -143,17 +161,35 @@ def fit_head(setup: Setup, store: Embeddings | None, most: int | None = None) ->
     held, held_targets = _texts(validation, validation_known, material.validation)
     if not len(train) or not len(held):
         return
-    head = heads.fit(
-        train,
-        targets,
-        len(material.labels),
-        balanced=recipe.class_weights,
-        strength=None if whole else 0.1,
-        seed=recipe.seed,
-    )
+    if not (np.isfinite(train).all() and np.isfinite(held).all()):
+        raise Diverged(
+            "What the model makes of some texts is infinite or not numbers, so nothing can be learnt from it. Fetch "
+            "the base model again, or choose another one, or the number format fp32."
+        )
+    head = _head(setup, train, targets, whole)
     setup.learner.set_head(head.weight, head.bias)
     measured = measure(head.logits(held), held_targets, material.labels)
     yield Fitted(head, train, targets, held, measured, whole)
+
+
+def _head(setup: Setup, train: np.ndarray[Any, Any], targets: np.ndarray[Any, Any], whole: bool) -> Head:
+    """Fitted by the first process, which meanwhile has the machine to itself."""
+    import torch
+
+    made: tuple[dict[str, Any], Any] = ({}, None)
+    if setup.group.first:
+        head = heads.fit(
+            train,
+            targets,
+            len(setup.material.labels),
+            balanced=setup.recipe.class_weights,
+            strength=None if whole else 0.1,
+            seed=setup.recipe.seed,
+        )
+        arrays = {"weight": torch.from_numpy(head.weight), "bias": torch.from_numpy(head.bias)}
+        made = (arrays, head.strength)
+    found, strength = setup.group.share(*made)
+    return Head(found["weight"].numpy(), found["bias"].numpy(), strength)
 
 
 def refit(setup: Setup, fitted: Fitted) -> None:
@@ -186,19 +222,11 @@ def _texts(
 
 def _sample(part: Part, most: int, seed: int) -> Part:
     """A random `most` texts, with all their windows."""
-    from core.models.forward import Encoded
-
     chosen = np.sort(np.random.default_rng(seed).permutation(part.texts)[:most])
     place = np.full(part.texts, -1)
     place[chosen] = np.arange(most)
     rows = np.flatnonzero(place[part.owner] >= 0)
-    encoded = part.encoded
-    kept = Encoded(
-        [encoded.ids[r] for r in rows],
-        None if encoded.types is None else [encoded.types[r] for r in rows],
-        encoded.full[rows],
-    )
-    return Part(kept, place[part.owner[rows]], most, part.targets[chosen])
+    return Part(part.encoded.select(rows), place[part.owner[rows]], most, part.targets[chosen])
 
 
 # --------------------------------------------------------------------------- the number format

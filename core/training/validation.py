@@ -20,6 +20,7 @@ from core.models.forward import (
     pool_windows,
 )
 from core.records import Scores
+from core.training.group import Group
 from core.training.learner import Learner
 from core.training.material import Part
 
@@ -72,8 +73,11 @@ def predict(
     device: str,
     dtype: Any = None,
     give_up: Callable[[], bool] = lambda: False,
+    group: Group | None = None,
 ) -> np.ndarray[Any, Any] | None:
     """(N, C) float32 logits of a part; the mean over windows. None when `give_up()` said so between two batches.
+    With a `group` the batches are computed by turns, and all of its processes get the same logits; `give_up` must
+    then say the same on all.
 
     Puts the learner into evaluation mode. `dtype`: of mixed precision, None for fp32. Raises OutOfMemory.
     """
@@ -82,13 +86,16 @@ def predict(
     learner.eval()
     found = np.zeros((len(part.encoded), learner.head.out_features), dtype=np.float32)
     groups = batches(part.encoded.lengths, BATCH_TOKENS.get(device, 4096), BATCH_TEXTS.get(device, 64))
-    for rows in groups:
-        batch = collate(part.encoded, rows, tokenizer, multiple=multiple(device))
-        inputs = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
-        with memory_in_words(len(rows), inputs["input_ids"].shape[1]), torch.inference_mode():
-            found[rows] = learner.logits(inputs, dtype).cpu().numpy()
+    group = group or Group()
+    for rows in group.rounds(groups):
+        if rows is not None:
+            batch = collate(part.encoded, rows, tokenizer, multiple=multiple(device))
+            inputs = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
+            with memory_in_words(len(rows), inputs["input_ids"].shape[1]), torch.inference_mode():
+                found[rows] = learner.logits(inputs, dtype).cpu().numpy()
         if give_up():
             return None
+    group.gather(found)
     return found if len(found) == part.texts else pool_windows(found, part.owner, part.texts)
 
 

@@ -16,7 +16,8 @@ from core.store import runs as run_rows
 from core.workspace import Workspace
 from tests import homes
 from tests.pages.screen import component_items, drawn, errors, go, keys, press, start, words
-from tests.test_several import cells, several_folder
+from tests.test_several import cells
+from tests.test_several_models import several_folder
 from tests.tiny import LABELS, tiny_bert, toy_texts
 
 SIDECAR = {"thresholds": [0.4, 0.5, 0.7], "label_separator": "|"}

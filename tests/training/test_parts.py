@@ -1,4 +1,4 @@
-"""What trains, lengths, recipes, data that cannot be learnt from, measuring."""
+"""Order of texts, lengths, recipes, data that cannot be learnt from, measuring, the clock."""
 
 from __future__ import annotations
 
@@ -11,123 +11,27 @@ import numpy as np
 import pytest
 
 from core.errors import BadData, BadRecipe
-from core.evaluation.metrics import wilson
 from core.models.catalogue import BUNDLED
-from core.models.loading import head_names, load_for_training, load_tokenizer
+from core.models.forward import encode
+from core.models.loading import load_tokenizer
 from core.models.saving import read_sidecar
-from core.records import Event, Started, Step
+from core.records import Started
 from core.training import task
-from core.training.batching import epoch_batches
+from core.training.batching import epoch_batches, thin
 from core.training.clock import Clock
-from core.training.freezing import encoder_layers, freeze
 from core.training.loop import train
-from core.training.optimizer import class_weights, make_optimizer, set_rate
 from core.training.recipe import Recipe, automatic_length, problems, suggest
 from core.training.task import TrainingData
-from core.training.validation import Measured, evaluation_steps
-from tests.tiny import FAMILIES, LABELS, POSITIONS, tiny_encoder
-from tests.training.support import RECIPE, of, start, toy_data, weights
-
-# --------------------------------------------------------------------------- what trains
-
-
-def moved(base: Path, out: Path, layers: str) -> set[str]:
-    """Names of the parameters that one epoch changed."""
-    import torch
-
-    recipe = replace(RECIPE, epochs=1, layers=layers)
-    torch.manual_seed(recipe.seed)
-    before = load_for_training(base, LABELS).state_dict()
-    list(start(base, out, recipe))
-    return {name for name, value in weights(out).items() if not torch.equal(value, before[name])}
-
-
-def test_head_alone_moves_the_head_alone(base: Path, tmp_path: Path) -> None:
-    assert moved(base, tmp_path / "m", "head") == {
-        "classifier.weight",
-        "classifier.bias",
-        "bert.pooler.dense.weight",
-        "bert.pooler.dense.bias",
-    }
-
-
-def test_last_layer_moves_itself_and_the_head(base: Path, tmp_path: Path) -> None:
-    changed = moved(base, tmp_path / "m", "last:1")
-    assert any("encoder.layer.1." in name for name in changed)
-    assert not any("encoder.layer.0." in name or "embeddings" in name for name in changed)
-    assert "classifier.weight" in changed
-
-
-def test_all_layers_move_with_all(base: Path, tmp_path: Path) -> None:
-    changed = moved(base, tmp_path / "m", "all")
-    for part in ("embeddings.word", "encoder.layer.0.", "encoder.layer.1.", "classifier"):
-        assert any(part in name for name in changed), part
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_layers_are_found_in_every_family(family: str, tmp_path: Path) -> None:
-    model = load_for_training(tiny_encoder(tmp_path / family, family), LABELS)
-    layers = encoder_layers(model)
-    assert len(layers) == 2
-    freeze(model, Recipe(layers="last:1"))
-    trains = {name for name, p in model.named_parameters() if p.requires_grad}
-    last = {id(p) for p in layers[1].parameters()}
-    assert trains == head_names(model) | {n for n, p in model.named_parameters() if id(p) in last}
-    freeze(model, Recipe(layers="head"))
-    assert {name for name, p in model.named_parameters() if p.requires_grad} == head_names(model)
-
-
-def test_more_layers_than_the_model_has_are_refused(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadRecipe, match="has 2 layers"):
-        list(start(base, tmp_path / "m", replace(RECIPE, layers="last:3")))
-
-
-def test_biases_and_norms_are_not_decayed_and_the_head_is_faster(base: Path) -> None:
-    model = load_for_training(base, LABELS)
-    optimizer = make_optimizer(
-        model, Recipe(learning_rate=1e-3, head_learning_rate_factor=7, weight_decay=0.1), "cpu"
-    )
-    set_rate(optimizer, 0.5)
-    of_parameter = {id(p): group for group in optimizer.param_groups for p in group["params"]}
-    head = head_names(model)
-    for name, parameter in model.named_parameters():
-        group = of_parameter[id(parameter)]
-        plain = name.endswith("bias") or "LayerNorm" in name
-        assert group["weight_decay"] == (0.0 if plain else 0.1), name
-        assert group["lr"] == pytest.approx(0.5e-3 * (7 if name in head else 1)), name
-
-
-def test_class_weights_give_every_class_the_same_say() -> None:
-    found = class_weights([0, 0, 0, 0, 0, 0, 1, 1], 3, "cpu").numpy()
-    np.testing.assert_allclose(found, [8 / (2 * 6), 8 / (2 * 2), 0])
-    assert found[0] * 6 == pytest.approx(found[1] * 2)
-
-
-def test_class_weights_change_what_is_learnt(
-    run: tuple[list[Event], Path], base: Path, tmp_path: Path
-) -> None:
-    rare = toy_data()
-    keep = [i for i, label in enumerate(rare.train_labels) if label != 2 or i % 4 == 2]
-    data = replace(
-        rare,
-        train_texts=[rare.train_texts[i] for i in keep],
-        train_labels=[rare.train_labels[i] for i in keep],
-    )
-    first = [
-        of(Step, list(start(base, tmp_path / str(on), replace(RECIPE, epochs=1, class_weights=on), data)))[
-            0
-        ].loss
-        for on in (False, True)
-    ]
-    assert first[0] != first[1]
-
+from core.training.validation import Mark, class_changes, evaluation_steps
+from tests.tiny import LABELS, POSITIONS
+from tests.training.support import RECIPE, of, start, toy_data
 
 # --------------------------------------------------------------------------- lengths
 
 
 def test_long_training_texts_are_cut_and_counted(base: Path, tmp_path: Path) -> None:
     data = replace(toy_data(), train_texts=["parcel " * 40, *toy_data().train_texts[1:]])
-    events = list(start(base, tmp_path / "m", replace(RECIPE, epochs=0.2, max_length=16), data))
+    events = list(start(base, tmp_path / "m", replace(RECIPE, epochs=0.1, max_length=16), data))
     assert of(Started, events)[0].cut_texts == 1
     assert read_sidecar(tmp_path / "m")["max_length_in_training"] == 16
     assert load_tokenizer(tmp_path / "m").model_max_length == POSITIONS
@@ -160,6 +64,38 @@ def test_order_differs_by_epoch_and_seed_and_repeats_otherwise() -> None:
     assert means != sorted(means)  # not from short to long
 
 
+def test_thinned_texts_lose_a_share_of_their_words_and_keep_order_and_special_tokens(base: Path) -> None:
+    tokenizer = load_tokenizer(base)
+    special = np.asarray(tokenizer.all_special_ids)
+    encoded = encode(tokenizer, toy_data(60).train_texts, 128)
+    rows = np.arange(60)[::-1]
+    found = thin(encoded, rows, 0.3, special, np.random.default_rng(0))
+    assert len(found) == 60
+    for row, ids in zip(rows, found.ids, strict=True):
+        whole = encoded.ids[row].tolist()
+        assert (ids[0], ids[-1]) == (whole[0], whole[-1])
+        assert len(ids) > 2
+        left = iter(whole)
+        assert all(token in left for token in ids.tolist())  # a part of the text, in its order
+    words = encoded.lengths.sum() - 2 * 60
+    assert 0.2 < 1 - (found.lengths.sum() - 2 * 60) / words < 0.4
+    assert [len(t) for t in found.types or []] == found.lengths.tolist()
+    long = encoded.lengths[rows]
+    assert all(len(set(found.lengths[long == n])) == 1 for n in set(long))  # like lengths stay alike
+
+
+def test_a_text_is_never_thinned_to_nothing(base: Path) -> None:
+    tokenizer = load_tokenizer(base)
+    encoded = encode(tokenizer, ["parcel", "", "late parcel"], 128)
+    for seed in range(20):
+        found = thin(
+            encoded, np.arange(3), 0.9, np.asarray(tokenizer.all_special_ids), np.random.default_rng(seed)
+        )
+        assert found.lengths[0] == 3
+        assert found.lengths[1] == 2
+        assert found.lengths[2] >= 3
+
+
 # --------------------------------------------------------------------------- recipes
 
 
@@ -181,9 +117,18 @@ def test_recipe_of_the_wrong_shape_is_refused(data: dict[str, Any]) -> None:
 
 def test_all_faults_of_a_recipe_are_told_at_once() -> None:
     bad = Recipe(
-        epochs=0, batch_size=0, learning_rate=-1, layers="last:0", precision="fp8", max_length=3, seed=-1
+        epochs=0,
+        batch_size=5000,
+        learning_rate=-1,
+        layers="last:0",
+        precision="fp8",
+        max_length=3,
+        seed=-1,
+        method="best",
+        loss="hinge",
+        token_dropout=1,
     )
-    assert len(problems(bad)) == 7
+    assert len(problems(bad)) == 10
     assert problems(Recipe()) == []
     assert problems(Recipe(learning_rate=float("nan"), epochs=float("inf")))
     with pytest.raises(BadRecipe, match="Epochs"):
@@ -275,21 +220,32 @@ def test_evaluations_come_every_epoch_and_more_often_where_cheap() -> None:
 
 
 def test_a_creeping_loss_is_no_progress() -> None:
-    mark = Measured(1.0, wilson(1, 2), 0.5)
+    mark = Mark(0.5, 1.0)
     assert mark.progress_since(None)
-    assert not Measured(0.995, wilson(1, 2), 0.5).progress_since(mark)
-    assert Measured(0.98, wilson(1, 2), 0.5).progress_since(mark)
-    assert Measured(2.0, wilson(1, 2), 0.51).progress_since(mark)
+    assert not Mark(0.5, 0.995).progress_since(mark)
+    assert Mark(0.5, 0.98).progress_since(mark)
+    assert Mark(0.51, 2.0).progress_since(mark)
 
 
 def test_better_means_macro_f1_and_then_loss() -> None:
-    def measured(f1: float, loss: float) -> Measured:
-        return Measured(loss, wilson(1, 2), f1)
+    assert Mark(0.1, 9).better_than(None)
+    assert Mark(0.6, 9).better_than(Mark(0.5, 1))
+    assert Mark(0.5, 1).better_than(Mark(0.5, 2))
+    assert not Mark(0.5, 2).better_than(Mark(0.5, 2))
 
-    assert measured(0.1, 9).better_than(None)
-    assert measured(0.6, 9).better_than(measured(0.5, 1))
-    assert measured(0.5, 1).better_than(measured(0.5, 2))
-    assert not measured(0.5, 2).better_than(measured(0.5, 2))
+
+def test_changes_of_a_class_count_its_own_texts() -> None:
+    targets = np.asarray([0, 0, 0, 1, 1])
+    before = np.asarray([True, True, False, False, True])
+    now = np.asarray([True, False, True, True, True])
+    assert class_changes(targets, now, before, 3) == ((3, 2, 1, 1), (2, 2, 1, 0), (0, 0, 0, 0))
+    assert class_changes(targets, now, None, 3) == ((3, 2, 0, 0), (2, 2, 0, 0), (0, 0, 0, 0))
+
+
+def test_changes_of_a_label_count_the_texts_that_carry_it() -> None:
+    targets = np.asarray([[True, False], [True, True], [False, False]])
+    right = np.asarray([[True, True], [False, True], [False, False]])
+    assert class_changes(targets, right, None, 2) == ((2, 1, 0, 0), (1, 1, 0, 0))
 
 
 def test_clock_leaves_evaluation_out_of_the_rate() -> None:
