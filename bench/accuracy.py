@@ -6,10 +6,10 @@ FOLDER holds banking77/ (with fewshot/), cooking_multilabel/ and spam_assassin/,
 text and label. For each task: a new home folder (so no embeddings of the task before), `python -m core import`,
 `python -m core train --test`, and the scores of the run with their intervals. Seconds are those of the whole
 `train` command, from the start of its process until its last line: loading, training, the baseline ladder and the
-test included; beside it what the worker took.
+test included; beside them the seconds of learning alone, from loading the model until the best state is kept.
 
 --trainer: on banking77 also transformers' Trainer at its best (bench.peers), 3 epochs at 5e-5, from the start of its
-process until it has learnt (its test is not counted), and the ratios of time. With --repeats the tasks that are
+process, and alone, until it has learnt (its test is not counted), and the ratios of time. With --repeats the tasks that are
 compared by time take turns, and medians count. Ends with status 1 when a bar is missed.
 """
 
@@ -99,8 +99,8 @@ LEAD = 0.03  # macro-F1 that cooking has to be better than TF-IDF with one-vs-re
 @dataclass(frozen=True)
 class Result:
     scores: Scores
-    seconds: float  # of the command
-    worker: float | None = None  # of the job alone
+    seconds: float  # of the whole command, or of the whole process
+    learning: float = 0.0  # from loading the model until the best state is kept
     method: str = ""  # whose model was kept
 
 
@@ -161,12 +161,11 @@ def by_command(task: Task, data: Path, place: Path, model: Path | None) -> Resul
     workspace = Workspace.open(read_settings({"FINESIFT_HOME": str(home)}))
     try:
         run = workspace.run(told["run"])
-        job = workspace.job(run.job_id)
     finally:
         workspace.close()
     assert run.test is not None, "the run was not tested"
-    worker = None if job.ended_at is None or job.started_at is None else job.ended_at - job.started_at
-    return Result(run.test, seconds, worker, str(run.summary.get("method") or ""))
+    learning = float(run.summary["seconds"])
+    return Result(run.test, seconds, learning, str(run.summary.get("method") or ""))
 
 
 def files(task: Task, data: Path, place: Path) -> tuple[Path, Path]:
@@ -211,7 +210,9 @@ def by_trainer(data: Path, place: Path, model: Path | None) -> Result:
         "output": str(place),
     }
     told = common.in_fresh_process("bench.peers", {**job, "spawned": time.time()})
-    return Result(score(told["truth"], told["predicted"], told["labels"]), told["seconds"], method="full")
+    return Result(
+        score(told["truth"], told["predicted"], told["labels"]), told["seconds"], told["learning"], "full"
+    )
 
 
 def tfidf(data: Path) -> dict[str, Scores]:
@@ -251,15 +252,20 @@ def report(found: dict[str, list[Result]], baselines: dict[str, Scores]) -> int:
         title = "Banking77, Trainer at its best" if name == TRAINER else task.title
         rows.append(_row(title, worst.scores, task.figure, bar, results))
     rows += [_row(title, scores, "macro_f1", None, []) for title, scores in baselines.items()]
-    print(common.table(["task", "n", "figure", "value", "95 %", "bar", "seconds", "worker", "kept"], rows))
+    print(common.table(["task", "n", "figure", "value", "95 %", "bar", "seconds", "learning", "kept"], rows))
     if TRAINER in found:
-        peer = statistics.median(r.seconds for r in found[TRAINER])
+        peer = statistics.median(r.learning for r in found[TRAINER])
+        whole = statistics.median(r.seconds for r in found[TRAINER])
         for name, results in found.items():
             limit = None if name == TRAINER else TASKS[name].time_bar
             if limit is None:
                 continue
-            ratio = statistics.median(r.seconds for r in results) / peer
-            print(f"{TASKS[name].title}: {ratio:.3f} of the Trainer's time (bar {limit:g})")
+            ratio = statistics.median(r.learning for r in results) / peer
+            command = statistics.median(r.seconds for r in results) / whole
+            print(
+                f"{TASKS[name].title}: {ratio:.3f} of the Trainer's time to learn (bar {limit:g}); the whole command, "
+                f"baselines and test included, {command:.3f} of the Trainer's process"
+            )
             if ratio > limit:
                 missed.append(f"{TASKS[name].title}, time")
     for title in missed:
@@ -269,7 +275,7 @@ def report(found: dict[str, list[Result]], baselines: dict[str, Scores]) -> int:
 
 def _row(title: str, scores: Scores, figure: str, bar: float | None, results: Sequence[Result]) -> list[str]:
     value: Interval = getattr(scores, figure)
-    worker = [r.worker for r in results if r.worker is not None]
+    learning = [r.learning for r in results]
     return [
         title,
         f"{scores.n:,}",
@@ -278,7 +284,7 @@ def _row(title: str, scores: Scores, figure: str, bar: float | None, results: Se
         f"{100 * value.low:.1f} to {100 * value.high:.1f}",
         "" if bar is None else f"{100 * bar:.1f}",
         f"{statistics.median(r.seconds for r in results):.1f}" if results else "",
-        f"{statistics.median(worker):.1f}" if worker else "",
+        f"{statistics.median(learning):.1f}" if learning else "",
         results[0].method if results else "",
     ]
 

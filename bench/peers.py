@@ -91,6 +91,7 @@ def trainer_run(job: dict[str, Any]) -> dict[str, Any]:
     learnt, and the true and the predicted class of each test text (in an order of the Trainer's own: it groups
     what it predicts by length too).
     """
+    begun = time.time()
     names = sorted({label for _, label in [*job["train"], *job["test"]]})
     tokenizer, items = tokens(Path(job["model"]), [text for text, _ in job["train"]])
     _, held = tokens(Path(job["model"]), [text for text, _ in job["test"]], tokenizer.model_max_length)
@@ -110,9 +111,12 @@ def trainer_run(job: dict[str, Any]) -> dict[str, Any]:
     )
     learner.train()
     seconds = time.time() - job["spawned"]
+    before_test = time.time()
     found = learner.predict(held)
+    tested = time.time() - before_test
     return {
         "seconds": seconds,
+        "learning": time.time() - begun - tested,
         "labels": names,
         "truth": found.label_ids.tolist(),
         "predicted": found.predictions.argmax(axis=1).tolist(),

@@ -45,6 +45,7 @@ class Encoded:
     ids: list[np.ndarray[Any, Any]]  # N arrays (T_i,) int32
     types: list[np.ndarray[Any, Any]] | None  # the same, 0 or 1: first or second text of a pair
     full: np.ndarray[Any, Any]  # (N,) tokens before the cut
+    places: list[np.ndarray[Any, Any]] | None = None  # N arrays (T_i,) of positions; None: 0, 1, 2, …
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -61,6 +62,7 @@ class Encoded:
             [self.ids[row] for row in chosen],
             None if self.types is None else [self.types[row] for row in chosen],
             self.full[chosen],
+            None if self.places is None else [self.places[row] for row in chosen],
         )
 
     @property

@@ -41,12 +41,14 @@ def thin(
     """Some rows with a share of their tokens left out at random; `special` tokens (their numbers) always stay.
 
     Word dropout (J. Wei, K. Zou, 2019, random deletion): a model must not lean on a single word. The tokens are
-    really gone, so a step gets shorter too; of texts of the same length equally many go, so that a batch of
-    like lengths stays one (M tokens lose share x M, rounded up or down alike in the whole batch).
+    really gone, so a step gets shorter too; those that stay keep their positions. Of texts of the same length
+    equally many go, so that a batch of like lengths stays one: M tokens lose share x M, rounded up or down alike in
+    the whole batch.
     """
     rest = float(rng.random())
     ids: list[np.ndarray[Any, Any]] = []
     types: list[np.ndarray[Any, Any]] | None = None if encoded.types is None else []
+    places: list[np.ndarray[Any, Any]] = []
     for row in rows:
         own = encoded.ids[row]
         ordinary = np.flatnonzero(~np.isin(own, special))
@@ -55,6 +57,7 @@ def thin(
         if 0 < gone < len(ordinary):
             kept[rng.choice(ordinary, gone, replace=False)] = False
         ids.append(own[kept])
+        places.append(np.flatnonzero(kept))
         if types is not None and encoded.types is not None:
             types.append(encoded.types[row][kept])
-    return Encoded(ids, types, np.asarray([len(i) for i in ids], dtype=np.int64))
+    return Encoded(ids, types, np.asarray([len(i) for i in ids], dtype=np.int64), places)

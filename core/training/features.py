@@ -75,7 +75,7 @@ def embed(
 
 
 def _key(array: np.ndarray[Any, Any]) -> bytes:
-    return hashlib.blake2b(np.ascontiguousarray(array), digest_size=_DIGEST).digest()
+    return hashlib.blake2b(np.ascontiguousarray(array).data, digest_size=_DIGEST).digest()
 
 
 class Embeddings:

@@ -23,8 +23,10 @@ from core.records import Event, Note, Started, Step
 from core.training import batching
 from core.training.clock import Clock
 from core.training.freezing import freeze
+from core.training.material import Part, joined
 from core.training.optimizer import make_optimizer, set_rate
-from core.training.setup import Fitted, Setup, fit_head
+from core.training.packed import Packed
+from core.training.setup import Setup
 
 TEMPERATURE = 0.1
 STEPS = 200
@@ -32,13 +34,23 @@ CLASSES, TEXTS = 24, 3  # per step: so many classes, so many texts of each
 RATE = 5e-5
 
 
-def contrast(work: Setup, quick: Fitted, base_name: str) -> Iterator[Event | Fitted]:
-    """Fine-tunes the learner's encoder and fits the head anew. Yields Started, Note, Step, Progress and at last a
-    Fitted; none when a stop came before. Raises Diverged, OutOfMemory.
+def examples(work: Setup, whole: bool = False) -> Part:
+    """The training texts, with `whole` the validation texts too, and the name of each class as one more text of it."""
+    material = work.material
+    names = [name_in_words(label) for label in material.labels]
+    spoken = np.asarray([c for c, name in enumerate(names) if name], dtype=np.int64)
+    called = encode(work.tokenizer, [names[c] for c in spoken], material.max_length)
+    parts = [material.train, Part(called, np.arange(len(spoken)), len(spoken), spoken)]
+    return joined([material.validation, *parts] if whole else parts)
+
+
+def contrast(work: Setup, part: Part, before: int = 0) -> Iterator[Event]:
+    """Fine-tunes the learner's encoder on a part. Yields Note and Step, numbered from `before` on; ends early when a
+    stop is asked for. Raises Diverged, OutOfMemory.
     """
     import torch
 
-    pool, classes = _pool(work)
+    pool, classes = part.encoded, part.targets[part.owner]
     rows_of = [np.flatnonzero(classes == c) for c in range(len(work.material.labels))]
     if all(len(rows) < 2 for rows in rows_of):
         yield Note("No class has two texts to compare, so the encoder stays as it is.")
@@ -52,17 +64,19 @@ def contrast(work: Setup, quick: Fitted, base_name: str) -> Iterator[Event | Fit
     rng, clock = np.random.default_rng([recipe.seed, 11]), Clock()
     torch.manual_seed(recipe.seed)
     special = np.asarray(work.tokenizer.all_special_ids)
-    yield _started(work)
+    packed = None
+    if Packed.suits(work.learner, work.device.torch_name):
+        packed = Packed(work.learner, recipe.dropout, recipe.seed)
     for step, rows in enumerate(_batches(rows_of, rng)):
         if work.should_stop():
             break
         start = time.perf_counter()
         rate = set_rate(optimizer, recipe.rate_factor(step, STEPS))
         tokens = batching.thin(pool, rows, recipe.token_dropout, special, rng)
-        loss, norm = _step(work, optimizer, tokens, classes[rows], step)
+        loss, norm = _step(work, packed, optimizer, tokens, classes[rows], before + step)
         clock.trained(time.perf_counter() - start, len(rows))
         yield Step(
-            step=step + 1,
+            step=before + step + 1,
             epoch=clock.texts / max(1, len(pool)),
             loss=loss,
             learning_rate=rate,
@@ -71,24 +85,10 @@ def contrast(work: Setup, quick: Fitted, base_name: str) -> Iterator[Event | Fit
             texts_per_second=clock.current,
             memory=memory_used(work.device),
             elapsed=work.elapsed,
-            remaining=clock.remaining((STEPS - step - 1) * len(rows), 0, 0),
+            remaining=clock.remaining((2 * STEPS - before - step - 1) * len(rows), 0, 0),
         )
     for _, parameter in work.learner.named_parameters():
         parameter.requires_grad_(True)
-    yield Note("Fitting the head on what the encoder has learnt.")
-    yield from fit_head(work, None)
-
-
-def _pool(work: Setup) -> tuple[Encoded, np.ndarray[Any, Any]]:
-    """Training texts, and the names of classes as one more text each."""
-    part = work.material.train
-    names = [name_in_words(label) for label in work.material.labels]
-    spoken = [c for c, name in enumerate(names) if name]
-    extra = encode(work.tokenizer, [names[c] for c in spoken], work.material.max_length)
-    ids = [*part.encoded.ids, *extra.ids]
-    types = None if part.encoded.types is None else [*part.encoded.types, *(extra.types or [])]
-    pool = Encoded(ids, types, np.concatenate([part.encoded.full, extra.full]))
-    return pool, np.concatenate([part.targets[part.owner], np.asarray(spoken, dtype=np.int64)])
 
 
 def name_in_words(label: str) -> str:
@@ -117,6 +117,7 @@ def _batches(rows_of: list[np.ndarray[Any, Any]], rng: np.random.Generator) -> I
 
 def _step(
     work: Setup,
+    packed: Packed | None,
     optimizer: Any,
     tokens: Encoded,
     classes: np.ndarray[Any, Any],
@@ -126,10 +127,13 @@ def _step(
 
     learner, device = work.learner, work.device.torch_name
     learner.train()
-    batch = collate(tokens, range(len(tokens)), work.tokenizer, multiple=multiple(device))
-    inputs = {name: value.to(device) for name, value in batch.items()}
-    with memory_in_words(len(tokens), int(batch["input_ids"].shape[1])):
-        vectors = learner.features(inputs, work.precision.dtype)
+    with memory_in_words(len(tokens), int(tokens.lengths.max())):
+        if packed is not None:
+            vectors = packed.features(tokens, work.precision.dtype, (step, 0))
+        else:
+            batch = collate(tokens, range(len(tokens)), work.tokenizer, multiple=multiple(device))
+            inputs = {name: value.to(device) for name, value in batch.items()}
+            vectors = learner.features(inputs, work.precision.dtype)
         loss = contrastive_loss(vectors, torch.from_numpy(classes).to(device))
         value = float(loss.detach())
         if not math.isfinite(value):
@@ -167,7 +171,8 @@ def _diverged(step: int) -> Diverged:
     )
 
 
-def _started(work: Setup) -> Started:
+def started(work: Setup) -> Started:
+    """Comparing is done twice: without the validation texts, to be measured, and with them."""
     sizes = [(p.numel(), p.requires_grad) for _, p in work.learner.named_parameters()]
     return Started(
         device=work.device.title,
@@ -177,7 +182,7 @@ def _started(work: Setup) -> Started:
         train_texts=work.material.train.texts,
         validation_texts=work.material.validation.texts,
         cut_texts=work.material.cut,
-        epochs=round(STEPS * CLASSES * TEXTS / max(1, work.material.train.texts), 1),
-        steps=STEPS,
+        epochs=round(2 * STEPS * CLASSES * TEXTS / max(1, work.material.train.texts), 1),
+        steps=2 * STEPS,
         method="few",
     )

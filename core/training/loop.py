@@ -6,7 +6,7 @@ methods. Does not know threads, databases, screens or where data come from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,16 +14,17 @@ from typing import Any
 from core.errors import BadRecipe
 from core.models.forward import multiple
 from core.records import Event, Finished, Note, Rung, Started
-from core.training import checkpoint, resume, setup, task
+from core.training import checkpoint, few, resume, setup, task
 from core.training import recipe as recipes
 from core.training.averaging import Average
 from core.training.clock import Clock
 from core.training.ending import try_average
+from core.training.features import Embeddings
 from core.training.freezing import freeze
 from core.training.group import Group
 from core.training.keeper import Keeper
 from core.training.ladder import simple_rungs
-from core.training.material import first_batch
+from core.training.material import Part, first_batch
 from core.training.optimizer import class_weights, make_optimizer
 from core.training.packed import Packed
 from core.training.recipe import Recipe
@@ -131,13 +132,9 @@ class _Work:
     # ----------------------------------------------------------------- the stages
 
     def _from_the_start(self, ladder: bool) -> Iterator[Event]:
-        fitted: Fitted | None = None
+        part = few.examples(self.setup) if self.method == "few" else None
         most = None if self.method in ("quick", "few") else setup.HEAD_TEXTS
-        for event in setup.fit_head(self.setup, self.setup.store(), most):
-            if isinstance(event, Fitted):
-                fitted = event
-            else:
-                yield event
+        fitted = yield from self._head(self.setup.store(), part, most)
         quick = None if fitted is None else self._rung("quick", fitted, self.setup.elapsed)
         if quick is not None:
             yield quick
@@ -148,6 +145,17 @@ class _Work:
             return
         run = self._run({"quick": resume.rung_to_json(quick)})
         yield from self._fine_tune(run, quick, ladder)
+
+    def _head(
+        self, store: Embeddings | None, part: Part | None, most: int | None = None
+    ) -> Generator[Event, None, Fitted | None]:
+        fitted: Fitted | None = None
+        for event in setup.fit_head(self.setup, store, most, part):
+            if isinstance(event, Fitted):
+                fitted = event
+            else:
+                yield event
+        return fitted
 
     def _go_on(self, found: checkpoint.Loaded | None, ladder: bool) -> Iterator[Event]:
         assert found is not None  # noqa: S101
@@ -185,6 +193,7 @@ class _Work:
         if run.tuned is not None:
             kept = run.keeper.step > 0
             yield _rung_of(self.method, run.tuned.scores, self.setup.elapsed, kept, run.keeper.step)
+        spent = self.setup.elapsed  # the baselines are measured besides
         if ladder and not run.stopped:
             yield from simple_rungs(self.data, self.recipe.seed)
         if self.places.checkpoints is not None:
@@ -192,12 +201,10 @@ class _Work:
                 run.checkpoint.write(run)  # who stopped may want to go on after all
             else:
                 checkpoint.clear(self.places.checkpoints)
-        yield self._finished(run)
+        yield self._finished(run, spent)
 
     def _without_steps(self, fitted: Fitted | None, quick: Rung | None, ladder: bool) -> Iterator[Event]:
         """The quick head is the model; or few labels, where the encoder learns by comparing texts first."""
-        from core.training.few import contrast
-
         work, kept = self.setup, "quick"
         keeper = self._keeper()
         stopped = fitted is None or not fitted.whole
@@ -205,28 +212,42 @@ class _Work:
         if fitted is not None:
             keeper.improve(fitted.measured, 0, made)
         if self.method == "few" and fitted is not None and fitted.whole:
-            for event in contrast(work, fitted, self.base_name):
-                if isinstance(event, Fitted):
-                    better = event.measured.mark.better_than(fitted.measured.mark)
-                    yield self._rung("few", event, work.elapsed, better)
-                    if better:
-                        fitted, kept = event, "few"
-                        keeper.improve(event.measured, 0, made)
-                else:
-                    yield event
-            stopped = stopped or work.should_stop()
+            start = work.learner.state()
+            yield few.started(work)
+            yield from few.contrast(work, few.examples(work))
+            found = yield from self._head(None, few.examples(work))
+            stopped = stopped or found is None or not found.whole or work.should_stop()
+            if found is not None and found.whole:
+                better = _as_right(found) >= _as_right(fitted)
+                yield self._rung("few", found, work.elapsed, better)
+                if better:
+                    fitted, kept = found, "few"
+                    keeper.improve(found.measured, 0, made)
         validation = None
         if fitted is not None and fitted.whole:
-            validation = fitted.measured.scores.to_json()
-            keeper.learner.restore(keeper.state or {})
-            setup.refit(work, fitted)
-            keeper.improve(fitted.measured, 0, made)
-            keeper.sidecar["learnt_from_validation"] = True
+            measured = fitted.measured
+            if kept == "few" and not stopped:
+                yield Note(
+                    "The figures stand. Now the same once more with the validation texts among the others."
+                )
+                work.learner.restore(start)
+                everything = few.examples(work, whole=True)
+                yield from few.contrast(work, everything, few.STEPS)
+                again = None if work.should_stop() else (yield from self._head(None, everything))
+                stopped = again is None or not again.whole
+            else:
+                work.learner.restore(keeper.state or {})
+                setup.refit(work, fitted)
+            if not stopped or kept == "quick":
+                validation = measured.scores.to_json()
+                keeper.improve(measured, 0, made)
+                keeper.sidecar["learnt_from_validation"] = True
         elif fitted is None:
             keeper.improve(None, 0, made)
         keeper.write()
         if quick is not None and kept == "quick":
             yield replace(quick, kept=True)
+        spent = work.elapsed
         if ladder and not stopped:
             yield from simple_rungs(self.data, self.recipe.seed)
         yield Finished(
@@ -235,9 +256,9 @@ class _Work:
             best_step=0,
             reason=_reason_without_steps(self.method, kept, stopped, fitted),
             stopped=stopped,
-            seconds=work.elapsed,
+            seconds=spent,
             texts_per_second=(len(self.data.train_texts) + len(self.data.validation_texts))
-            / max(work.elapsed, 1e-9),
+            / max(spent, 1e-9),
             device=work.device.title,
             precision=work.precision.name,
             method=kept,
@@ -342,7 +363,7 @@ class _Work:
     def _rung(self, name: str, fitted: Fitted, seconds: float, kept: bool = False) -> Rung:
         return _rung_of(name, fitted.measured.scores, seconds, kept, 0)
 
-    def _finished(self, run: Run) -> Finished:
+    def _finished(self, run: Run, spent: float) -> Finished:
         epochs = self.recipe.epochs
         done = "The epoch is done." if epochs == 1 else f"All {epochs:g} epochs are done."
         if run.tuned is None:
@@ -359,7 +380,7 @@ class _Work:
             best_step=run.keeper.step,
             reason=f"{run.reason or done} {kept}",
             stopped=run.stopped,
-            seconds=self.setup.elapsed,
+            seconds=spent,
             texts_per_second=run.clock.average,
             device=self.setup.device.title,
             precision=run.precision.name,
@@ -380,6 +401,11 @@ def _rung_of(name: str, scores: Any, seconds: float, kept: bool, step: int) -> R
     return Rung(name, scores.accuracy, scores.macro_f1, seconds, kept, words[name])
 
 
+def _as_right(fitted: Fitted) -> tuple[float, float]:
+    """By the share that is right: with one or two validation texts of each class, macro-F1 says little."""
+    return fitted.measured.scores.accuracy.value, -fitted.measured.loss
+
+
 def _reason_without_steps(method: str, kept: str, stopped: bool, fitted: Fitted | None) -> str:
     if fitted is None:
         return "Stopped before anything was learnt; the model's head is untrained."
@@ -391,5 +417,5 @@ def _reason_without_steps(method: str, kept: str, stopped: bool, fitted: Fitted 
             if kept == "few"
             else "Comparing texts did not get better than the quick head on the validation part, so that is kept"
         )
-        return f"{chosen}; its head learnt from the validation texts too, after they were measured."
+        return f"{chosen}; it learnt from the validation texts too, after they were measured."
     return "The quick head is fitted; it learnt from the validation texts too, after they were measured."

@@ -37,6 +37,21 @@ class Part:
         return np.asarray(1.0 / pieces[self.owner], dtype=np.float32)
 
 
+def joined(parts: list[Part]) -> Part:
+    """The texts of several parts as one."""
+    encoded = [part.encoded for part in parts]
+    offsets = np.cumsum([0] + [part.texts for part in parts])
+    types = None
+    if all(e.types is not None for e in encoded):
+        types = [row for e in encoded for row in e.types or []]
+    return Part(
+        Encoded([row for e in encoded for row in e.ids], types, np.concatenate([e.full for e in encoded])),
+        np.concatenate([part.owner + at for part, at in zip(parts, offsets[:-1], strict=True)]),
+        int(offsets[-1]),
+        np.concatenate([part.targets for part in parts]),
+    )
+
+
 @dataclass(frozen=True)
 class Material:
     train: Part

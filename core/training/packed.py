@@ -71,10 +71,9 @@ class Packed:
         form = _Form.of(encoded)
         rng = np.random.default_rng([self.seed, *place, 5])
         with torch.autocast("cpu", enabled=False):
-            states = self._embed(encoded, form).to(dtype or torch.float32)
+            states = self._embed(encoded, form).float()
             for layer in self.layers:
-                states = self._layer(layer, states, form, rng)
-            states = states.float()
+                states = self._layer(layer, states, form, dtype or torch.float32, rng)
             mean = torch.zeros(form.texts, states.shape[1]).index_add(0, form.owner, states) / form.lengths
             mixed = pooling.SCALE * mean + states.index_select(0, form.first)
             return torch.nn.functional.layer_norm(mixed, mixed.shape[-1:], eps=self.epsilon)
@@ -94,29 +93,35 @@ class Packed:
         project = getattr(self.learner.encoder, "embeddings_project", None)
         return (found if project is None else project(found)).squeeze(0)
 
-    def _layer(self, layer: _Layer, x: Any, form: _Form, rng: np.random.Generator) -> Any:
+    def _layer(self, layer: _Layer, x: Any, form: _Form, dtype: Any, rng: np.random.Generator) -> Any:
+        """(t, D) float32 to (t, D) float32; `dtype`: of the multiplications."""
         import torch
         from torch.nn import functional
 
-        width, dtype = x.shape[1], x.dtype
+        width = x.shape[1]
         each = width // self.heads
         weight = torch.cat([m.weight for m in layer.reading]).to(dtype)
         bias = torch.cat([m.bias for m in layer.reading]).to(dtype)
-        packed = functional.linear(x, weight, bias)
+        packed = functional.linear(x.to(dtype), weight, bias)
         block = packed.index_select(0, form.block).view(form.texts, form.width, 3, self.heads, each)
         query, key, value = block.permute(2, 0, 3, 1, 4).unbind(0)
         scores = torch.matmul(query, key.transpose(-1, -2)) * each**-0.5
         shares = functional.softmax(scores + form.mask.to(dtype), dim=-1)
         read = torch.matmul(shares, value).transpose(1, 2).reshape(-1, width).index_select(0, form.flat)
         x = _norm(layer.norms[0], self._drop(_linear(layer.joining, read), rng) + x)
-        wide = self.activation(_linear(layer.wide, x))
+        wide = self.activation(_linear(layer.wide, x.to(dtype)))
         return _norm(layer.norms[1], self._drop(_linear(layer.narrow, wide), rng) + x)
 
     def _drop(self, x: Any, rng: np.random.Generator) -> Any:
-        if self.noise is None or x.numel() > _POOL // 2:
+        import torch
+
+        if self.noise is None:
             return x
-        start = int(rng.integers(_POOL - x.numel()))
-        return x * self.noise[start : start + x.numel()].view(x.shape).to(x.dtype)
+        size = min(x.numel(), _POOL // 2)  # a larger batch takes several pieces of the pool
+        starts = rng.integers(_POOL - size, size=-(-x.numel() // size))
+        pieces = [self.noise[start : start + size] for start in starts]
+        noise = pieces[0] if len(pieces) == 1 else torch.cat(pieces)[: x.numel()]
+        return x * noise.view(x.shape).to(x.dtype)
 
 
 @dataclass(frozen=True)
@@ -148,7 +153,7 @@ class _Form:
 
     texts: int
     width: int  # T
-    position: Any  # (t,) place in its text
+    position: Any  # (t,) place in its text, before tokens were left out
     owner: Any  # (t,) its text
     first: Any  # (n,) the first token of each text
     lengths: Any  # (n, 1) float
@@ -164,7 +169,8 @@ class _Form:
         texts, width = len(lengths), int(lengths.max())
         owner = np.repeat(np.arange(texts), lengths)
         first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        position = np.arange(int(lengths.sum())) - first[owner]
+        inner = np.arange(int(lengths.sum())) - first[owner]
+        position = inner if encoded.places is None else np.concatenate(encoded.places)
         places = np.arange(width)
         inside = places[None, :] < lengths[:, None]
         block = np.where(inside, first[:, None] + places[None, :], 0).reshape(-1)
@@ -177,7 +183,7 @@ class _Form:
             torch.from_numpy(first),
             torch.from_numpy(lengths.astype(np.float32)).unsqueeze(1),
             torch.from_numpy(block),
-            torch.from_numpy(owner * width + position),
+            torch.from_numpy(owner * width + inner),
             torch.from_numpy(mask),
         )
 

@@ -207,7 +207,8 @@ def suggest(n_train: int, n_classes: int, base: str = BUNDLED, several: bool = F
     batch_size = 16 if n_train < 1000 else 32
     per_epoch = max(1, math.ceil(n_train / batch_size))
     enough = max(_STEPS, _STEPS_PER_CLASS * n_classes)
-    fewest = 4 if n_train < 20_000 else 3 if n_train < 50_000 else 2 if n_train < 200_000 else 1
+    per_class = n_train / max(1, n_classes)  # what is shown often within one pass needs fewer of them
+    fewest = 1 if n_train >= 200_000 else 2 if per_class >= 1000 else 3 if per_class >= 400 else 4
     epochs = min(max(fewest, math.ceil(enough / per_epoch)), _MOST_EPOCHS)
     return Recipe(
         epochs=float(epochs),
@@ -227,7 +228,7 @@ _STEPS = 100  # optimizer steps that a small set needs
 _STEPS_PER_CLASS = 4
 _MOST_EPOCHS = 15
 _SMOOTHING = 0.1
-_TOKEN_DROPOUT = 0.2
+_TOKEN_DROPOUT = 0.1
 _RATE = 3e-5  # for an encoder of unknown size
 _RATES = {
     **dict.fromkeys(BUNDLED_NAMES, 2e-4),

@@ -75,6 +75,7 @@ def prepare(
     """Loads model and texts. `precision_name` skips the measuring (a run that goes on). Raises BadModel,
     UnsafeModel, OutOfMemory.
     """
+    started = time.perf_counter()
     import torch
 
     group = group or Group()
@@ -99,7 +100,18 @@ def prepare(
             chosen = _precision(learner, tokenizer, material, recipe, device, cache, encoder)
         chosen = Precision(*group.share({}, [chosen.name, chosen.note] if group.first else None)[1])
     return Setup(
-        data, recipe, device, tokenizer, learner, material, chosen, encoder, cache, should_stop, group
+        data,
+        recipe,
+        device,
+        tokenizer,
+        learner,
+        material,
+        chosen,
+        encoder,
+        cache,
+        should_stop,
+        group,
+        started,
     )
 
 
@@ -118,13 +130,15 @@ class Fitted:
     whole: bool  # False: stopped before all texts were embedded
 
 
-def fit_head(setup: Setup, store: Embeddings | None, most: int | None = None) -> Iterator[Event | Fitted]:
-    """Embeds both parts, fits a head on the training part (on `most` texts of it at most), puts it on the learner
-    and measures it. Yields Progress, and at last a Fitted; none when a stop came before anything was embedded.
+def fit_head(
+    setup: Setup, store: Embeddings | None, most: int | None = None, part: Part | None = None
+) -> Iterator[Event | Fitted]:
+    """Embeds both parts, fits a head on the training part (or on `part`; on `most` texts of it at most), puts it on
+    the learner and measures it. Yields Progress, and at last a Fitted; none when a stop came before anything was embedded.
     Raises Diverged where the encoder's states are not finite, OutOfMemory.
     """
     recipe, material = setup.recipe, setup.material
-    part = material.train
+    part = part or material.train
     if most is not None and part.texts > most:
         part = _sample(part, most, recipe.seed)
     begun = time.perf_counter()
