@@ -206,7 +206,7 @@ class _Plan:
         held = max(1, round(len(material.validation.encoded) * read.validation_scale))
         self.few = recipe.method == "few"
         self.tuned = step_times is not None and not self.few
-        self.steps = few.STEPS if self.few else recipe.steps(pieces) if self.tuned else 0
+        self.steps = 2 * few.STEPS if self.few else recipe.steps(pieces) if self.tuned else 0
         self.per_epoch = recipe.steps_per_epoch(pieces)
         between = evaluation_steps(self.steps, self.per_epoch, pieces, held) if self.tuned else []
         self.evaluations = (1 + len(between)) if self.tuned else 0  # the quick head's comes first
