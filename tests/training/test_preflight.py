@@ -17,6 +17,7 @@ from core.errors import BadData, BadRecipe, OutOfMemory
 from core.jobs import supervise
 from core.models.device import pick_device
 from core.records import Interval, JobState, Preflight
+from core.training import few
 from core.training import preflight as preflights
 from core.training.advice import advise, classes_with
 from core.training.preflight import preflight
@@ -65,7 +66,7 @@ def test_quick_fits_a_head_and_takes_no_steps(base: Path) -> None:
 def test_few_labels_take_their_own_steps(base: Path) -> None:
     found = preflight(toy_data(), replace(RECIPE, method="few"), base, seconds=SECONDS)
     assert found.method == "few"
-    assert found.steps == 200
+    assert found.steps == 2 * few.STEPS  # once to be measured, once with all texts
     assert found.evaluations == 0
 
 

@@ -16,7 +16,13 @@ from core.training.task import TrainingData
 from tests.tiny import LABELS, toy_texts
 
 RECIPE = Recipe(
-    method="full", epochs=3, batch_size=16, learning_rate=2e-3, dropout=0.1, precision="fp32", early_stopping=9
+    method="full",
+    epochs=3,
+    batch_size=16,
+    learning_rate=2e-3,
+    dropout=0.1,
+    precision="fp32",
+    early_stopping=9,
 )
 
 
@@ -26,7 +32,9 @@ def data(texts: int = 80) -> TrainingData:
     return TrainingData(train_texts, train_labels, validation_texts, validation_labels, LABELS)
 
 
-def run(base: Path, out: Path, stop_after: int | None = None, recipe: Recipe = RECIPE, **more: object) -> list[Event]:
+def run(
+    base: Path, out: Path, stop_after: int | None = None, recipe: Recipe = RECIPE, **more: object
+) -> list[Event]:
     """All events; with `stop_after` the process “dies” right after that optimizer step: nobody asks any more."""
     events: list[Event] = []
     places = Places(out.parent / f"{out.name}-checkpoints", out.parent / "cache", 0.0)
@@ -126,7 +134,13 @@ def test_a_stop_keeps_a_checkpoint_to_go_on_from(
     asked = iter([False] * 12 + [True] * 1000)
     events = list(
         train(
-            data(), RECIPE, base, tmp_path / "out", base_name="tiny", places=places, should_stop=lambda: next(asked)
+            data(),
+            RECIPE,
+            base,
+            tmp_path / "out",
+            base_name="tiny",
+            places=places,
+            should_stop=lambda: next(asked),
         )
     )
     finished = events[-1]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from core.models.device import pick_device
+from core.training.batching import epoch_batches
 from core.training.memory import PeakMemory, container_limit
 from core.training.timing import padded_tokens, time_batches, time_steps
 
@@ -32,8 +33,8 @@ def test_time_of_an_epoch_is_read_off_a_few_batches() -> None:
     lengths = np.random.default_rng(0).geometric(0.05, 4000) + 4
     machine = Machine(lengths, 0.01, 1e-5)
     timing = time_steps(machine.step, lengths, 32, seconds=6.0, clock=machine)
-    batches = np.array_split(np.sort(lengths), 125)
-    truth = sum(0.01 + 1e-5 * 32 * int(b.max()) for b in batches)
+    batches = epoch_batches(lengths, 32, 0, 0)
+    truth = sum(0.01 + 1e-5 * len(rows) * int(lengths[rows].max()) for rows in batches)
     assert timing.epoch.value == pytest.approx(truth, rel=0.05)
     assert timing.epoch.low < timing.epoch.value < timing.epoch.high
     assert timing.texts_per_second == pytest.approx(4000 / timing.epoch.value)
