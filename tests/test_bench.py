@@ -149,7 +149,7 @@ def test_the_report_divides_medians_and_says_what_is_missed(
 def result(right: int, of: int = 100, seconds: float = 1.0) -> accuracy.Result:
     truth = [i % 2 for i in range(of)]
     guessed = [t if i < right else 1 - t for i, t in enumerate(truth)]
-    return accuracy.Result(score(truth, guessed, ("no", "yes")), seconds)
+    return accuracy.Result(score(truth, guessed, ("no", "yes")), seconds, seconds)
 
 
 def test_test_texts_that_also_stand_in_training_are_left_out() -> None:
@@ -168,7 +168,7 @@ def test_parts_that_belong_together_become_one_file(tmp_path: Path) -> None:
 def test_a_missed_bar_of_accuracy_or_time_is_an_exit_of_one(capsys: pytest.CaptureFixture[str]) -> None:
     good = {"banking77": [result(95, seconds=7)], "trainer": [result(60, seconds=10)]}
     assert accuracy.report(good, {}) == 0
-    assert "0.700 of the Trainer's time (bar 0.8)" in capsys.readouterr().out
+    assert "0.700 of the Trainer's time to learn (bar 0.8)" in capsys.readouterr().out
     assert accuracy.report({**good, "banking77": [result(95, seconds=9)]}, {}) == 1
     assert "Missed: Banking77, default button, time" in capsys.readouterr().out
     assert accuracy.report({**good, "banking77": [result(95, seconds=7), result(94, seconds=7)]}, {}) == 1

@@ -128,7 +128,16 @@ def test_import_counts_what_is_there(folder: Path, data: Path) -> None:
 
 
 def test_train_reports_what_scripts_need(line: Line, trained: dict[str, Any]) -> None:
-    assert set(trained) == {"run", "model", "state", "validation", "test", "seconds", "texts_per_second"}
+    assert set(trained) == {
+        "run",
+        "model",
+        "state",
+        "method",
+        "validation",
+        "test",
+        "seconds",
+        "texts_per_second",
+    }
     assert trained["state"] == "finished"
     assert set(trained["validation"]) == set(trained["test"]) == {"accuracy", "macro_f1"}
     assert line("runs").result["runs"][0]["id"] == trained["run"]

@@ -28,8 +28,8 @@ WORDS = {
     "green": ["leaf", "grass", "lime"],
     "blue": ["sky", "sea", "ink"],
 }
-QUICK = Recipe(epochs=2, batch_size=8, learning_rate=1e-3)
-LONG = Recipe(epochs=1000, batch_size=8, learning_rate=1e-3)
+QUICK = Recipe(method="full", epochs=2, batch_size=8, learning_rate=1e-3)
+LONG = Recipe(method="full", epochs=1000, batch_size=8, learning_rate=1e-3)
 
 
 @pytest.fixture(scope="module")

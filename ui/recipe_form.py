@@ -45,7 +45,7 @@ def pick_method(n_train: int, n_classes: int, *, several: bool, parameters: int)
     method = str(
         st.segmented_control(
             "How to train",
-            METHODS,
+            [name for name in METHODS if name != "few" or not several],  # it compares single labels
             default="auto",
             required=True,
             format_func=lambda name: METHOD_NAMES[str(name)],

@@ -16,7 +16,7 @@ from core.records import Dataset, Job, Part, Reading, Run
 from core.store import jobs as job_rows
 from core.store import runs as run_rows
 from core.store.ids import new_id
-from core.training.recipe import Recipe, problems
+from core.training.recipe import FEW_NEEDS_ONE, Recipe, problems
 from core.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ def submit_evaluation(ws: Workspace, run: Run, part: Part) -> Job:
 
 def submit_preflight(ws: Workspace, dataset: Dataset, base_model: str, recipe: Recipe) -> Job:
     """Queue a pre-flight; the job's result will be a Preflight as JSON. Raises BadRecipe or BadData at once."""
-    faults = problems(recipe)
+    faults = problems(recipe) + ([FEW_NEEDS_ONE] if recipe.method == "few" and dataset.separator else [])
     if faults:
         raise BadRecipe(" ".join(faults))
     check_trainable(dataset)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -44,9 +44,9 @@ def examples(work: Setup, whole: bool = False) -> Part:
     return joined([material.validation, *parts] if whole else parts)
 
 
-def contrast(work: Setup, part: Part, before: int = 0) -> Iterator[Event]:
+def contrast(work: Setup, part: Part, before: int = 0) -> Generator[Event, None, bool]:
     """Fine-tunes the learner's encoder on a part. Yields Note and Step, numbered from `before` on; ends early when a
-    stop is asked for. Raises Diverged, OutOfMemory.
+    stop is asked for. Returns whether there was anything to compare. Raises Diverged, OutOfMemory.
     """
     import torch
 
@@ -54,7 +54,7 @@ def contrast(work: Setup, part: Part, before: int = 0) -> Iterator[Event]:
     rows_of = [np.flatnonzero(classes == c) for c in range(len(work.material.labels))]
     if all(len(rows) < 2 for rows in rows_of):
         yield Note("No class has two texts to compare, so the encoder stays as it is.")
-        return
+        return False
     recipe = replace(work.recipe, method="full", layers="all", learning_rate=RATE)
     freeze(work.learner, recipe)
     for name, parameter in work.learner.named_parameters():
@@ -89,6 +89,7 @@ def contrast(work: Setup, part: Part, before: int = 0) -> Iterator[Event]:
         )
     for _, parameter in work.learner.named_parameters():
         parameter.requires_grad_(True)
+    return True
 
 
 def name_in_words(label: str) -> str:

@@ -76,10 +76,7 @@ def train(
     """
     recipes.check(recipe)
     if recipe.method == "few" and data.several:
-        raise BadRecipe(
-            "Comparing texts (few labels) needs one label per text, but these texts may have several. Choose another "
-            "method; “auto” picks one."
-        )
+        raise BadRecipe(recipes.FEW_NEEDS_ONE)
     places, group = places or Places(), group or Group()
     if not group.first:
         places, ladder = Places(), False
@@ -214,11 +211,11 @@ class _Work:
         if self.method == "few" and fitted is not None and fitted.whole:
             start = work.learner.state()
             yield few.started(work)
-            yield from few.contrast(work, few.examples(work))
+            compared = yield from few.contrast(work, few.examples(work))
             found = yield from self._head(None, few.examples(work))
             stopped = stopped or found is None or not found.whole or work.should_stop()
             if found is not None and found.whole:
-                better = _as_right(found) >= _as_right(fitted)
+                better = compared and _as_right(found) >= _as_right(fitted)
                 yield self._rung("few", found, work.elapsed, better)
                 if better:
                     fitted, kept = found, "few"

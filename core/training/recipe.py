@@ -164,6 +164,10 @@ METHOD_WORDS = {
     "few": "Few labels: the encoder learns by comparing texts of the same and of other classes.",
     "lora": "LoRA: small updates beside the frozen weights learn, and are merged into them at the end.",
 }
+FEW_NEEDS_ONE = (
+    "Comparing texts (few labels) needs one label per text, but these texts may have several. Choose another method; "
+    "“auto” takes one that fits."
+)
 FEW = 20  # training texts per class below which comparing texts beats fine-tuning
 LARGE = 250_000_000  # parameters from which low-rank updates are chosen, for memory's sake
 
@@ -220,10 +224,8 @@ def suggest(n_train: int, n_classes: int, base: str = BUNDLED, several: bool = F
     )
 
 
-# Measured on the bundled encoder, Banking77 (9,000 to 10,003 training texts), test accuracy from the quick head's
-# 93.0 % on: three epochs at 1e-4 without dropout 93.7 %, with the encoder's own dropout of 0.1 93.9 % (at a quarter
-# more time); at 2e-4 with label smoothing 0.1 93.8 %, and with a tenth of the tokens left out 94.2 %. The rates of
-# larger encoders are the literature's, not measured.
+# Measured on the bundled encoder (docs/decisions/0008-how-training-goes.md). The rates of larger encoders are the
+# literature's, not measured.
 _STEPS = 100  # optimizer steps that a small set needs
 _STEPS_PER_CLASS = 4
 _MOST_EPOCHS = 15

@@ -114,7 +114,7 @@ def test_files_that_are_no_tables_are_explained_and_a_good_one_still_comes_in(
     pick(page, "Label column", "note")
     expect_fault(page, "All labelled rows have the same label.")
     pick(page, "Label column", "kind")
-    wait_for_text(page, "2 classes: second 6, first 6")
+    wait_for_text(page, "2 classes: first 6, second 6")
     press(page, "add_dataset")
     wait_for_text(page, "Rows 1–12 of 12")
     expect(box(page, "Data set")).to_have_value("utf16 · 12 texts")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -16,7 +18,7 @@ import pytest
 from core.errors import BadRecipe, WorkerFailed
 from core.jobs import ranks
 from core.records import Checkpointed, Evaluated, Event, Finished, Note, Started, Step
-from core.training import resume
+from core.training import checkpoint, resume
 from core.training.group import Group, Meeting, share_of
 from core.training.loop import Places, train
 from core.training.recipe import Recipe
@@ -68,7 +70,8 @@ def together(base: Path, out: Path, places: Places, group: Group) -> Iterator[Ev
 @pytest.fixture(scope="module")
 def alone(base: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Event], Path]:
     out, stop = tmp_path_factory.mktemp("alone") / "model", Stop()
-    return list(stop.watch(start(base, out, RECIPE, should_stop=stop))), out
+    places = Places(out.parent / "checkpoints", None, 1000.0)
+    return list(stop.watch(start(base, out, RECIPE, should_stop=stop, places=places))), out
 
 
 @dataclass
@@ -90,11 +93,29 @@ def two(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Two:
         patch.setattr(resume, "SHARE", 0.0)  # a checkpoint after each step
         with pytest.raises(WorkerFailed) as fault:
             _until_one_dies(base, folder, places, first)
-        assert not psutil.Process().children()
+        assert not _others()
         patch.setattr(ranks, "_COMMAND", [sys.executable, "-m", rank_short_of_memory.__name__])
         with ranks.crew(2, never) as group:
             second = list(together(base, folder, places, group))
     return Two(first, fault.value, second, folder)
+
+
+def last_state(folder: Path) -> dict[str, Any]:
+    """Tensors of the checkpoint that a stop has left."""
+    found = checkpoint.newest(folder.parent / "checkpoints", None).found
+    assert found is not None
+    assert found.step == STOP_AFTER
+    return found.tensors
+
+
+def _others() -> list[psutil.Process]:
+    """The further processes of a training; other tests may have left children of their own."""
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):
+            if child.status() != psutil.STATUS_ZOMBIE and "rank" in child.cmdline():
+                found.append(child)
+    return found
 
 
 def _until_one_dies(base: Path, folder: Path, places: Places, events: list[Event]) -> None:
@@ -102,7 +123,7 @@ def _until_one_dies(base: Path, folder: Path, places: Places, events: list[Event
         for event in together(base, folder, places, group):
             events.append(event)
             if isinstance(event, Checkpointed) and event.step == DIES_AFTER:
-                psutil.Process().children()[0].kill()
+                _others()[0].kill()
 
 
 def test_two_processes_give_the_losses_of_one(alone: tuple[list[Event], Path], two: Two) -> None:
@@ -119,9 +140,15 @@ def test_two_processes_measure_what_one_measures(alone: tuple[list[Event], Path]
 
 
 def test_two_processes_end_with_the_weights_of_one(alone: tuple[list[Event], Path], two: Two) -> None:
-    one, both = weights(alone[1]), weights(two.folder)
-    for name in one:
-        np.testing.assert_allclose(both[name].numpy(), one[name].numpy(), atol=1e-3, err_msg=name)
+    one, both = last_state(alone[1]), last_state(two.folder)
+    assert one.keys() == both.keys()
+    # the bias of keys moves all scores of a query alike, so its gradient is rounding alone, which AdamW makes large
+    told = [name for name in one if not name.endswith("key.bias")]
+    for name in [name for name in told if name.startswith(("now.", "optimizer.exp_avg"))]:
+        np.testing.assert_allclose(both[name].numpy(), one[name].numpy(), atol=1e-4, err_msg=name)
+    kept, kept_by_both = weights(alone[1]), weights(two.folder)
+    for name in kept:
+        np.testing.assert_allclose(kept_by_both[name].numpy(), kept[name].numpy(), atol=1e-3, err_msg=name)
 
 
 def test_a_process_that_dies_ends_the_training_with_a_sentence(two: Two) -> None:
@@ -136,7 +163,7 @@ def test_both_go_on_from_the_checkpoint_and_a_stop_reaches_both(two: Two) -> Non
     assert started.device.startswith("2 × ")
     assert finished.stopped
     assert finished.step == STOP_AFTER
-    assert not psutil.Process().children()  # the other has ended by itself, or crew would have raised
+    assert not _others()  # the other has ended by itself, or crew would have raised
 
 
 def test_memory_that_is_short_in_one_process_splits_the_batches_of_both(two: Two) -> None:
