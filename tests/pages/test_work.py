@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,9 @@ def test_changed_settings_reach_the_recipe_of_the_run(enter: Callable[..., Works
     press(at, "start_training")
     run = homes.only(workspace.runs())
     assert (run.name, run.base_model, run.dataset_id) == ("my own name", "someone/some-model", dataset.id)
-    assert Recipe.from_json(run.recipe) == Recipe(
-        method="full", epochs=2.5, batch_size=4, learning_rate=1e-3, seed=7, warmup_share=0.25, weight_decay=0.1,
+    suggested = suggest(dataset.parts["train"], len(dataset.labels))
+    assert Recipe.from_json(run.recipe) == replace(
+        suggested, method="full", epochs=2.5, batch_size=4, learning_rate=1e-3, seed=7, warmup_share=0.25, weight_decay=0.1,
         max_length=64, early_stopping=3, gradient_clip=2.0, class_weights=True, precision="fp32",
         layers="last:1",
     )  # fmt: skip
