@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from core.errors import BadData
 from core.jobs.link import Link
-from core.jobs.train_job import as_tuple, pairs_of
+from core.jobs.train_job import as_data, label_names, pairs_of
 from core.records import Dataset, Job, JobState, Note, Part, Preflight
 from core.store import jobs as job_rows
 from core.training.recipe import Recipe
@@ -30,12 +30,11 @@ def run_preflight(ws: Workspace, job: Job, link: Link) -> None:
 
 def measure(ws: Workspace, dataset: Dataset, base_model: str, recipe: Recipe) -> Preflight:
     """The pre-flight of a run on a data set, here and now. Raises what `training.preflight` and
-    `models.sources.resolve` raise.
+    `Workspace.find_model` raise.
     """
-    from core.models.sources import resolve
     from core.training.preflight import preflight
 
-    found = preflight(training_data(ws, dataset), recipe, resolve(base_model))
+    found = preflight(training_data(ws, dataset), recipe, ws.find_model(base_model).folder)
     if any(job.state.active for job in ws.open_jobs("train")):
         busy = (
             "A training runs on this machine at this moment, so the time and the free memory are those of a busy "
@@ -53,17 +52,7 @@ def training_data(ws: Workspace, dataset: Dataset) -> TrainingData:
         for part in (Part.TRAIN, Part.VALIDATION)
         for _, texts, labels in [ws.part_texts(dataset.id, part.value)]
     ]
-    names = tuple(sorted({label for pairs in parts for _, own in pairs for label in as_tuple(own)}))
+    names = label_names(*parts)
     if not names:
         raise BadData(f"No row of “{dataset.name}” has a label, so there is nothing to learn from.")
-    index = {label: i for i, label in enumerate(names)}
-    indices = [[tuple(index[label] for label in as_tuple(own)) for _, own in pairs] for pairs in parts]
-    train, validation = indices if separator else [[own[0] for own in part] for part in indices]
-    return TrainingData(
-        train_texts=[text for text, _ in parts[0]],
-        train_labels=train,
-        validation_texts=[text for text, _ in parts[1]],
-        validation_labels=validation,
-        labels=names,
-        several=separator is not None,
-    )
+    return as_data(parts[0], parts[1], names, separator is not None)

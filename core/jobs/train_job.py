@@ -87,9 +87,7 @@ def gather(ws: Workspace, run: Run) -> Texts:
                 f"Your test file takes the place of the held-out part, so its {len(freed):,} texts are trained on."
             )
         _leave_out(texts, {normalise(text) for text, _ in texts.test})
-    texts.labels = tuple(
-        sorted({label for _, own in texts.train + texts.validation for label in as_tuple(own)})
-    )
+    texts.labels = label_names(texts.train, texts.validation)
     return texts
 
 
@@ -111,14 +109,7 @@ def _leave_out(texts: Texts, forbidden: set[str]) -> None:
 
 def _train(ws: Workspace, run: Run, texts: Texts, link: Link, group: Group) -> tuple[Finished, list[Rung]]:
     """The last event, and the baseline ladder."""
-    data = TrainingData(
-        train_texts=[text for text, _ in texts.train],
-        train_labels=_indices(texts.train, texts.labels),
-        validation_texts=[text for text, _ in texts.validation],
-        validation_labels=_indices(texts.validation, texts.labels),
-        labels=texts.labels,
-        several=texts.separator is not None,
-    )
+    data = as_data(texts.train, texts.validation, texts.labels, texts.separator is not None)
     dataset = ws.dataset(run.dataset_id or "")
     sidecar: dict[str, Any] = {
         "run": run.id,
@@ -126,9 +117,8 @@ def _train(ws: Workspace, run: Run, texts: Texts, link: Link, group: Group) -> t
     }
     if texts.separator is not None:
         sidecar["label_separator"] = texts.separator
-    base = ws.find_model(
-        run.base_model
-    )  # a catalogue or Hub name, a folder, or a model that was trained here
+    # a catalogue or Hub name, a folder, or a model that was trained here
+    base = ws.find_model(run.base_model)
     recipe = Recipe.from_json(run.recipe)
     ranks.tell(group, ranks.Task(data, recipe, str(base.folder), base.name))
     finished: Finished | None = None
@@ -147,7 +137,6 @@ def _train(ws: Workspace, run: Run, texts: Texts, link: Link, group: Group) -> t
     ):
         if isinstance(event, Rung):
             rungs[event.name] = event
-
         if isinstance(event, Finished):
             finished = event  # written together with the end of the run, below
         else:
@@ -174,6 +163,24 @@ def measure(classifier: Classifier, pairs: Sequence[Pair]) -> Scores:
         true[row, list(of_row)] = True
     unknown = np.zeros((len(pairs), len(labels) - len(classifier.labels)), dtype=bool)
     return score_several(true, np.hstack([classifier.chosen(probabilities), unknown]), labels)
+
+
+def label_names(*parts: Sequence[Pair]) -> tuple[str, ...]:
+    """All labels that occur, in the order of the classes."""
+    return tuple(sorted({label for pairs in parts for _, own in pairs for label in as_tuple(own)}))
+
+
+def as_data(
+    train: Sequence[Pair], validation: Sequence[Pair], labels: Sequence[str], several: bool
+) -> TrainingData:
+    return TrainingData(
+        train_texts=[text for text, _ in train],
+        train_labels=_indices(train, labels),
+        validation_texts=[text for text, _ in validation],
+        validation_labels=_indices(validation, labels),
+        labels=labels,
+        several=several,
+    )
 
 
 def as_tuple(label: str | tuple[str, ...]) -> tuple[str, ...]:

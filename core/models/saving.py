@@ -50,7 +50,7 @@ def save_model(
             _publish(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
 
 
 def read_sidecar(folder: Path) -> dict[str, Any]:
@@ -118,17 +118,18 @@ def _publish(fresh: Path, folder: Path) -> None:
     for path in folder.glob(f"model*{_WEIGHTS}"):
         if path.name not in files:
             path.unlink()
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
 def _sync(folder: Path) -> None:
     for path in folder.iterdir():
         with path.open("r+b") as stream:  # Windows syncs only what may be written
             os.fsync(stream.fileno())
-    _sync_folder(folder)
+    sync_folder(folder)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Names that were made, moved or removed in a folder are on the disk afterwards."""
     if os.name == "nt":  # Windows cannot open a folder
         return
     handle = os.open(folder, os.O_RDONLY)

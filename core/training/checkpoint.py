@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import ResumeRefused
-from core.models.saving import disk_full_in_words
+from core.models.saving import disk_full_in_words, sync_folder
 from core.training.hashed import Damaged, opened, read_file, read_tensors, safetensors_pieces, write_file
 from core.training.random_state import generators as generators
 from core.training.random_state import set_generators as set_generators
@@ -56,6 +56,7 @@ class Loaded:
     tensors: dict[str, torch.Tensor]  # on the CPU, each in memory of its own
     state: dict[str, Any]
     path: Path
+    identity: dict[str, str] = field(default_factory=dict)  # of the run that wrote it
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def write(
             draft.rename(target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        _sync_folder(folder)
+        sync_folder(folder)
     _prune(folder, step, keep)
     return Written(target, size, time.perf_counter() - start)
 
@@ -128,7 +129,7 @@ def _fill(
     }
     manifest = {"format": _FORMAT, "step": step, "identity": dict(identity), "files": files}
     last = write_file(draft / MANIFEST, [_sealed(manifest)])
-    _sync_folder(draft)
+    sync_folder(draft)
     return sum(int(entry["bytes"]) for entry in (*files.values(), last))
 
 
@@ -152,17 +153,7 @@ def _discard(path: Path) -> None:
 def _make(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(parents=True)
-        _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows cannot open a folder
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_folder(folder.parent)
 
 
 # --------------------------------------------------------------------------- reading
@@ -185,15 +176,23 @@ def newest(folder: Path, identity: Mapping[str, str] | None) -> Search:
             passed.append(f"The checkpoint after step {step:,} is damaged ({why})")
             continue
         notes = [f"{damage}, so the one before it is taken." for damage in passed]
-        if identity is not None and (changes := _changes(manifest["identity"], identity)):
-            raise ResumeRefused(
-                f"{''.join(f'{note} ' for note in notes)}"
-                f"The run cannot go on from its checkpoint after step {step:,}, because this has changed since: "
-                f"{'; '.join(changes)}. Put it back as it was, or start a new run from these weights."
-            )
-        return Search(Loaded(step, tensors, state, path), notes)
+        found = Loaded(step, tensors, state, path, manifest["identity"])
+        if identity is not None:
+            refuse_changes(found, identity, notes)
+        return Search(found, notes)
     ends = [", and so is the one before it."] * (len(passed) - 1) + [", and there is none before it."]
     return Search(None, [damage + end for damage, end in zip(passed, ends, strict=False)])
+
+
+def refuse_changes(found: Loaded, identity: Mapping[str, str], notes: Sequence[str] = ()) -> None:
+    """Raises ResumeRefused, after the notes, where a run of this identity is another one than the checkpoint's."""
+    changes = _changes(found.identity, identity)
+    if changes:
+        raise ResumeRefused(
+            f"{''.join(f'{note} ' for note in notes)}"
+            f"The run cannot go on from its checkpoint after step {found.step:,}, because this has changed since: "
+            f"{'; '.join(changes)}. Put it back as it was, or start a new run from these weights."
+        )
 
 
 def steps(folder: Path) -> list[int]:

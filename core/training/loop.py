@@ -13,7 +13,7 @@ from typing import Any
 
 from core.errors import BadRecipe
 from core.models.forward import multiple
-from core.records import Event, Finished, Note, Rung, Started
+from core.records import Event, Finished, Note, Rung, Started, event_from_json
 from core.training import checkpoint, few, resume, setup, task
 from core.training import recipe as recipes
 from core.training.averaging import Average
@@ -102,11 +102,13 @@ class _Work:
     sidecar: dict[str, Any]
     places: Places
     group: Group
+    then: checkpoint.Loaded | None = None  # the checkpoint to go on from, without its tensors
 
     def go(self, should_stop: Callable[[], bool], ladder: bool) -> Iterator[Event]:
         found = self._checkpoint()
         for sentence in found.notes:
             yield Note(sentence)
+        self.then = None if found.found is None else replace(found.found, tensors={})
         checkpointed = resume.on_all(found.found, self.group)
         known = None if checkpointed is None else checkpointed.state
         self.setup = setup.prepare(
@@ -140,7 +142,7 @@ class _Work:
             if self.group.first:
                 yield from self._without_steps(fitted, quick, ladder)
             return
-        run = self._run({"quick": resume.rung_to_json(quick)})
+        run = self._run({"quick": None if quick is None else quick.to_json()})
         yield from self._fine_tune(run, quick, ladder)
 
     def _head(
@@ -157,7 +159,8 @@ class _Work:
     def _go_on(self, found: checkpoint.Loaded | None, ladder: bool) -> Iterator[Event]:
         assert found is not None  # noqa: S101
         extra = found.state["extra"]
-        quick = resume.rung_from_json(extra["quick"])
+        told = None if extra["quick"] is None else event_from_json(Rung.kind, extra["quick"])
+        quick = told if isinstance(told, Rung) else None
         run = self._run(extra)
         resume.restore(run, found.tensors, found.state)
         yield Note(f"Going on from the checkpoint after step {run.step:,}.")
@@ -306,8 +309,8 @@ class _Work:
 
         work, recipe = self.setup, self.recipe
         identity = resume.identity(work, recipe)
-        if self.places.checkpoints is not None:
-            checkpoint.newest(self.places.checkpoints, identity)  # raises ResumeRefused
+        if self.then is not None:
+            checkpoint.refuse_changes(self.then, identity)
         freeze(work.learner, replace(recipe, method=self.method))
         work.learner.to(work.device.torch_name)
         self.group.same([p for _, p in work.learner.trainable()])

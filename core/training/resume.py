@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.records import Checkpointed, Interval, Rung, Scores
+from core.records import Checkpointed, Scores
 from core.training import checkpoint
 from core.training.group import Group
 from core.training.recipe import Recipe
@@ -151,18 +151,6 @@ def restore(run: Run, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> N
         run.keeper.written = False
     torch.set_num_threads(int(state["threads"]))
     checkpoint.set_generators(_below(tensors, "generator."))
-
-
-def rung_to_json(rung: Rung | None) -> dict[str, Any] | None:
-    return None if rung is None else rung.to_json()
-
-
-def rung_from_json(data: dict[str, Any] | None) -> Rung | None:
-    if data is None:
-        return None
-    return Rung(
-        **{**data, "accuracy": Interval(**data["accuracy"]), "macro_f1": Interval(**data["macro_f1"])}
-    )
 
 
 def _best(measured: Measured | None, step: int, made: dict[str, Any]) -> dict[str, Any]:
