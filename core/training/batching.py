@@ -46,18 +46,21 @@ def thin(
     the whole batch.
     """
     rest = float(rng.random())
-    ids: list[np.ndarray[Any, Any]] = []
-    types: list[np.ndarray[Any, Any]] | None = None if encoded.types is None else []
-    places: list[np.ndarray[Any, Any]] = []
-    for row in rows:
-        own = encoded.ids[row]
-        ordinary = np.flatnonzero(~np.isin(own, special))
-        gone = int(share * len(ordinary) + rest)
-        kept = np.ones(len(own), dtype=bool)
-        if 0 < gone < len(ordinary):
-            kept[rng.choice(ordinary, gone, replace=False)] = False
-        ids.append(own[kept])
-        places.append(np.flatnonzero(kept))
-        if types is not None and encoded.types is not None:
-            types.append(encoded.types[row][kept])
-    return Encoded(ids, types, np.asarray([len(i) for i in ids], dtype=np.int64), places)
+    ids = np.concatenate([encoded.ids[row] for row in rows])
+    lengths = np.asarray([len(encoded.ids[row]) for row in rows])
+    owner = np.repeat(np.arange(len(rows)), lengths)
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    place = np.arange(len(ids)) - first[owner]
+    ordinary = ~np.isin(ids, special)
+    drawn = np.where(ordinary, rng.random(len(ids)), 2.0)
+    rank = np.empty(len(ids), dtype=np.int64)
+    rank[np.lexsort((drawn, owner))] = place  # of each token among those of its text, by what was drawn
+    count = np.bincount(owner[ordinary], minlength=len(rows))
+    gone = (share * count + rest).astype(np.int64)
+    gone[gone >= count] = 0
+    kept = rank >= gone[owner]
+    ends = np.cumsum(lengths - gone)[:-1]
+    types = None
+    if encoded.types is not None:
+        types = np.split(np.concatenate([encoded.types[row] for row in rows])[kept], ends)
+    return Encoded(np.split(ids[kept], ends), types, lengths - gone, np.split(place[kept], ends))

@@ -14,39 +14,27 @@ from typing import Any
 
 import numpy as np
 
-from core.models.forward import (
-    BATCH_TEXTS,
-    BATCH_TOKENS,
-    Encoded,
-    batches,
-    collate,
-    memory_in_words,
-    multiple,
-)
+from core.models.forward import Encoded
 from core.training.group import Group
-from core.training.learner import Learner
+from core.training.reader import Reader
 
 _DIGEST = 16  # bytes of a text's key
 _MOST_BYTES = 2 * 1024**3  # that all kept embeddings may take; the oldest go first
 
 
 def embed(
-    learner: Learner,
-    tokenizer: Any,
+    reader: Reader,
     encoded: Encoded,
-    device: str,
     out: np.ndarray[Any, Any],
     known: np.ndarray[Any, Any],
-    dtype: Any = None,
     store: Embeddings | None = None,
     group: Group | None = None,
 ) -> Iterator[int]:
     """Fills `out` (N, D) float32 with the features of N encoded texts, and `known` (N,) bool where it has.
 
     Yields how many are known, after the look into `store` and after every batch; who no longer asks has what was
-    computed so far. `dtype`: of mixed precision, None for fp32. With a `group` the batches are computed by turns;
-    `out` is whole on all of its processes at the end, and who ends earlier gathers it. Puts the learner into
-    evaluation mode. Raises OutOfMemory.
+    computed so far. With a `group` the batches are computed by turns; `out` is whole on all of its processes at the
+    end, and who ends earlier gathers it. Raises OutOfMemory.
     """
     import torch
 
@@ -58,16 +46,9 @@ def embed(
     known[:] = group.share({"known": torch.from_numpy(known)}, None)[0]["known"].numpy()
     yield int(known.sum())
     missing = np.flatnonzero(~known)
-    groups = batches(encoded.lengths[missing], BATCH_TOKENS.get(device, 4096), BATCH_TEXTS.get(device, 64))
-    learner.eval()
-    for batch in group.rounds(groups):
-        if batch is not None:
-            rows = missing[batch]
-            collated = collate(encoded, rows, tokenizer, multiple=multiple(device))
-            inputs = {name: value.to(device) for name, value in collated.items()}
-            with memory_in_words(len(rows), inputs["input_ids"].shape[1]), torch.inference_mode():
-                out[rows] = learner.features(inputs, dtype).cpu().numpy()
-            known[rows] = True
+    for rows, vectors in reader.over(encoded, missing, group, features=True):
+        if rows is not None:
+            out[rows], known[rows] = vectors, True
         yield min(len(encoded), len(encoded) - len(missing) + group.size * int(known[missing].sum()))
     group.gather(out, known)
     if store is not None and len(missing):

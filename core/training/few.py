@@ -18,14 +18,14 @@ import numpy as np
 
 from core.errors import Diverged
 from core.models.device import memory_used
-from core.models.forward import Encoded, collate, encode, memory_in_words, multiple
+from core.models.forward import Encoded, encode, memory_in_words
 from core.records import Event, Note, Started, Step
 from core.training import batching
 from core.training.clock import Clock
 from core.training.freezing import freeze
 from core.training.material import Part, joined
 from core.training.optimizer import make_optimizer, set_rate
-from core.training.packed import Packed
+from core.training.reader import Noisy, Reader
 from core.training.setup import Setup
 
 TEMPERATURE = 0.1
@@ -64,16 +64,14 @@ def contrast(work: Setup, part: Part, before: int = 0) -> Generator[Event, None,
     rng, clock = np.random.default_rng([recipe.seed, 11]), Clock()
     torch.manual_seed(recipe.seed)
     special = np.asarray(work.tokenizer.all_special_ids)
-    packed = None
-    if Packed.suits(work.learner, work.device.torch_name):
-        packed = Packed(work.learner, recipe.dropout, recipe.seed)
+    reader = work.reader()
     for step, rows in enumerate(_batches(rows_of, rng)):
         if work.should_stop():
             break
         start = time.perf_counter()
         rate = set_rate(optimizer, recipe.rate_factor(step, STEPS))
         tokens = batching.thin(pool, rows, recipe.token_dropout, special, rng)
-        loss, norm = _step(work, packed, optimizer, tokens, classes[rows], before + step)
+        loss, norm = _step(work, reader, optimizer, tokens, (before + step, rows), classes[rows])
         clock.trained(time.perf_counter() - start, len(rows))
         yield Step(
             step=before + step + 1,
@@ -118,24 +116,18 @@ def _batches(rows_of: list[np.ndarray[Any, Any]], rng: np.random.Generator) -> I
 
 def _step(
     work: Setup,
-    packed: Packed | None,
+    reader: Reader,
     optimizer: Any,
     tokens: Encoded,
+    noisy: Noisy,
     classes: np.ndarray[Any, Any],
-    step: int,
 ) -> tuple[float, float]:
     import torch
 
-    learner, device = work.learner, work.device.torch_name
-    learner.train()
+    learner, step = work.learner, noisy[0]
+    vectors = reader.features(tokens, noisy)
     with memory_in_words(len(tokens), int(tokens.lengths.max())):
-        if packed is not None:
-            vectors = packed.features(tokens, work.precision.dtype, (step, 0))
-        else:
-            batch = collate(tokens, range(len(tokens)), work.tokenizer, multiple=multiple(device))
-            inputs = {name: value.to(device) for name, value in batch.items()}
-            vectors = learner.features(inputs, work.precision.dtype)
-        loss = contrastive_loss(vectors, torch.from_numpy(classes).to(device))
+        loss = contrastive_loss(vectors, torch.from_numpy(classes).to(reader.device))
         value = float(loss.detach())
         if not math.isfinite(value):
             raise _diverged(step)

@@ -26,7 +26,6 @@ from core.training.keeper import Keeper
 from core.training.ladder import simple_rungs
 from core.training.material import Part, first_batch
 from core.training.optimizer import class_weights, make_optimizer
-from core.training.packed import Packed
 from core.training.recipe import Recipe
 from core.training.run import Run
 from core.training.setup import Fitted
@@ -322,7 +321,7 @@ class _Work:
             should_stop=work.should_stop,
             device=work.device,
             learner=work.learner,
-            tokenizer=work.tokenizer,
+            reader=work.reader(),
             optimizer=make_optimizer(work.learner, recipe, work.device.torch_name),
             weights=class_weights(work.material.train.targets, len(self.data.labels), work.device.torch_name)
             if recipe.class_weights
@@ -334,9 +333,6 @@ class _Work:
             keeper=self._keeper(),
             group=self.group,
             accumulation=recipe.accumulation,
-            packed=Packed(work.learner, recipe.dropout, recipe.seed)
-            if Packed.suits(work.learner, work.device.torch_name)
-            else None,
             average=Average(total if recipe.average_weights else 0),
         )
         if self.places.checkpoints is not None:

@@ -1,53 +1,56 @@
-"""A training step without padding: the tokens of a batch stand one behind the other, and only attention, which is a
-small part of the work, sees them as a padded block.
+"""An encoder's features without padding: the tokens of a batch stand one behind the other, and only attention, which
+is a small part of the work, sees them as padded blocks.
 
 For encoders built like BERT, on a CPU, where arithmetic is what a step waits for. The same numbers as the plain
 forward pass, to rounding (tests/training/test_packed.py). Dropout takes its noise from a pool that is drawn once,
-since drawing it anew takes a CPU as long as a sixth of the step.
+since drawing it anew takes a CPU as long as a sixth of the step. Which noise a token gets follows from seed, step,
+text and place alone, so a batch that is split among processes or parts gets the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.models import pooling
 from core.models.forward import Encoded
+from core.training.learner import Learner
+
+if TYPE_CHECKING:
+    from core.training.block import Form
 
 FAMILIES = frozenset({"bert", "roberta", "xlm-roberta", "camembert", "electra"})
+_FROM_PADDING = frozenset(
+    {"roberta", "xlm-roberta", "camembert"}
+)  # positions count on behind the padding's number
+_ACTIVATIONS = frozenset({"gelu", "relu"})
 _POOL = 1 << 21  # values of noise that are drawn once
+_FEWEST = 1024  # rows of noise at least
 
 
 class Packed:
     """The features of a learner's encoder, computed without padding."""
 
-    def __init__(self, learner: Any, dropout: float, seed: int) -> None:
-        """Takes a learner of one of FAMILIES with the averaging layer. `dropout`: of the outputs of attention and
-        feed-forward part, a share.
+    def __init__(self, learner: Learner, dropout: float = 0.0, seed: int = 0) -> None:
+        """Takes a learner that `suits`. `dropout`: of the outputs of embeddings, attention and feed-forward part,
+        a share.
         """
-        import torch
-
         config = learner.model.config
         family = pooling.FAMILIES[config.model_type]
         self.learner = learner
         self.heads = int(config.num_attention_heads)
         self.offset = int(config.pad_token_id or 0) + 1 if config.model_type in _FROM_PADDING else 0
         self.types = int(getattr(config, "type_vocab_size", 0))
-        self.activation = _activation(config.hidden_act)
-        self.layers = [_Layer.of(layer, family) for layer in learner.layers()]
+        self.activation = str(config.hidden_act)
+        self.layers = [_parameters(layer, family) for layer in learner.layers()]
         self.epsilon = pooling.norm_epsilon(learner.model)
-        self.seed, self.dropout = seed, dropout
-        self.noise: Any = None
-        if dropout > 0:
-            draw = torch.Generator().manual_seed(seed)
-            kept = torch.rand(_POOL, generator=draw) >= dropout
-            self.noise = kept.to(torch.float32) / (1.0 - dropout)
+        self.seed = seed
+        self.noise = _pool(int(config.hidden_size), dropout, seed) if dropout > 0 else None
 
     @staticmethod
-    def suits(learner: Any, device: str) -> bool:
-        """Whether this learner can be trained so, and gains from it."""
+    def suits(learner: Learner, device: str) -> bool:
+        """Whether this learner can be computed so, and gains from it."""
         config = learner.model.config
         plain = getattr(config, "position_embedding_type", "absolute") in ("absolute", None)
         return (
@@ -55,159 +58,120 @@ class Packed:
             and learner.averaging
             and not learner.adapted
             and config.model_type in FAMILIES
+            and config.hidden_act in _ACTIVATIONS
             and plain
         )
 
-    def logits(self, encoded: Encoded, dtype: Any, place: tuple[int, int]) -> Any:
-        """(n, C) float32 logits of n encoded texts. `dtype`: of the arithmetic, None for fp32; `place`: step and part
-        of the batch, which choose the noise.
+    def features(
+        self, encoded: Encoded, dtype: Any = None, noisy: tuple[int, np.ndarray[Any, Any]] | None = None
+    ) -> Any:
+        """(n, D) float32 of n encoded texts. `dtype`: of the products, None for fp32. `noisy`: the step and the
+        number of each text (n,), which choose the noise of dropout; None: without dropout.
         """
-        return self.learner.head(self.features(encoded, dtype, place))
-
-    def features(self, encoded: Encoded, dtype: Any, place: tuple[int, int]) -> Any:
-        """(n, D) float32; see `logits`."""
         import torch
 
-        form = _Form.of(encoded)
-        rng = np.random.default_rng([self.seed, *place, 5])
+        from core.training.block import Block, Form
+
+        form = Form.of(encoded.lengths, self.heads)
+        position = _places(encoded)
+        noise = [None] * (2 * len(self.layers) + 1)
+        if self.noise is not None and noisy is not None:
+            chosen = _rows_of_noise(self.seed, noisy, form, position, len(noise), len(self.noise))
+            noise = [self.noise.index_select(0, rows) for rows in torch.from_numpy(chosen)]
         with torch.autocast("cpu", enabled=False):
-            states = self._embed(encoded, form).float()
-            for layer in self.layers:
-                states = self._layer(layer, states, form, dtype or torch.float32, rng)
+            states = self._embed(encoded, position, form, noise[-1])
+            for at, parameters in enumerate(self.layers):
+                pair = None if noise[0] is None else (noise[2 * at], noise[2 * at + 1])
+                states = Block.apply(
+                    states, form, dtype or torch.float32, pair, self.activation, self.epsilon, *parameters
+                )
+            states = states[: form.tokens]
             mean = torch.zeros(form.texts, states.shape[1]).index_add(0, form.owner, states) / form.lengths
             mixed = pooling.SCALE * mean + states.index_select(0, form.first)
             return torch.nn.functional.layer_norm(mixed, mixed.shape[-1:], eps=self.epsilon)
 
-    def _embed(self, encoded: Encoded, form: _Form) -> Any:
+    def _embed(self, encoded: Encoded, position: np.ndarray[Any, Any], form: Form, noise: Any) -> Any:
+        """(s, D) float32: what the first layer reads; see `Form` for s."""
         import torch
 
         inputs = {
             "input_ids": torch.from_numpy(np.concatenate(encoded.ids).astype(np.int64)).unsqueeze(0),
-            "position_ids": (form.position + self.offset).unsqueeze(0),
+            "position_ids": torch.from_numpy(position + self.offset).unsqueeze(0),
         }
         if encoded.types is not None and self.types > 0:
             inputs["token_type_ids"] = torch.from_numpy(
                 np.concatenate(encoded.types).astype(np.int64)
             ).unsqueeze(0)
-        found = self.learner.encoder.embeddings(**inputs)
+        embeddings = self.learner.encoder.embeddings
+        was_training = embeddings.training
+        embeddings.eval()  # its own dropout would draw from the process's generator
+        found = embeddings(**inputs)
+        embeddings.train(was_training)
         project = getattr(self.learner.encoder, "embeddings_project", None)
-        return (found if project is None else project(found)).squeeze(0)
-
-    def _layer(self, layer: _Layer, x: Any, form: _Form, dtype: Any, rng: np.random.Generator) -> Any:
-        """(t, D) float32 to (t, D) float32; `dtype`: of the multiplications."""
-        import torch
-        from torch.nn import functional
-
-        width = x.shape[1]
-        each = width // self.heads
-        weight = torch.cat([m.weight for m in layer.reading]).to(dtype)
-        bias = torch.cat([m.bias for m in layer.reading]).to(dtype)
-        packed = functional.linear(x.to(dtype), weight, bias)
-        block = packed.index_select(0, form.block).view(form.texts, form.width, 3, self.heads, each)
-        query, key, value = block.permute(2, 0, 3, 1, 4).unbind(0)
-        scores = torch.matmul(query, key.transpose(-1, -2)) * each**-0.5
-        shares = functional.softmax(scores + form.mask.to(dtype), dim=-1)
-        read = torch.matmul(shares, value).transpose(1, 2).reshape(-1, width).index_select(0, form.flat)
-        x = _norm(layer.norms[0], self._drop(_linear(layer.joining, read), rng) + x)
-        wide = self.activation(_linear(layer.wide, x.to(dtype)))
-        return _norm(layer.norms[1], self._drop(_linear(layer.narrow, wide), rng) + x)
-
-    def _drop(self, x: Any, rng: np.random.Generator) -> Any:
-        import torch
-
-        if self.noise is None:
-            return x
-        size = min(x.numel(), _POOL // 2)  # a larger batch takes several pieces of the pool
-        starts = rng.integers(_POOL - size, size=-(-x.numel() // size))
-        pieces = [self.noise[start : start + size] for start in starts]
-        noise = pieces[0] if len(pieces) == 1 else torch.cat(pieces)[: x.numel()]
-        return x * noise.view(x.shape).to(x.dtype)
+        found = (found if project is None else project(found)).squeeze(0).float()
+        filled = torch.cat([found, found.new_zeros(form.rows - form.tokens, found.shape[1])])
+        return filled if noise is None else filled * noise
 
 
-@dataclass(frozen=True)
-class _Layer:
-    """The modules of one layer."""
-
-    reading: tuple[Any, Any, Any]  # query, key, value
-    joining: Any
-    wide: Any
-    narrow: Any
-    norms: tuple[Any, Any]
-
-    @staticmethod
-    def of(layer: Any, family: pooling.Family) -> _Layer:
-        attention = layer.get_submodule(family.attention)
-        query, key, value, joining = family.names
-        return _Layer(
-            (attention.get_submodule(query), attention.get_submodule(key), attention.get_submodule(value)),
-            layer.get_submodule(joining),
-            layer.get_submodule(family.wide),
-            layer.get_submodule(family.narrow),
-            (layer.get_submodule(family.norms[0]), layer.get_submodule(family.norms[1])),
-        )
+def _parameters(layer: Any, family: pooling.Family) -> list[Any]:
+    """Of one layer, in the order that Block takes them."""
+    attention = layer.get_submodule(family.attention)
+    query, key, value, joining = family.names
+    modules = [
+        attention.get_submodule(query),
+        attention.get_submodule(key),
+        attention.get_submodule(value),
+        layer.get_submodule(joining),
+        layer.get_submodule(family.norms[0]),
+        layer.get_submodule(family.wide),
+        layer.get_submodule(family.narrow),
+        layer.get_submodule(family.norms[1]),
+    ]
+    return [parameter for module in modules for parameter in (module.weight, module.bias)]
 
 
-@dataclass(frozen=True)
-class _Form:
-    """Where the t tokens of n texts stand, packed and as a block (n, T)."""
-
-    texts: int
-    width: int  # T
-    position: Any  # (t,) place in its text, before tokens were left out
-    owner: Any  # (t,) its text
-    first: Any  # (n,) the first token of each text
-    lengths: Any  # (n, 1) float
-    block: Any  # (n * T,) the token at each place of the block; any token where there is padding
-    flat: Any  # (t,) the place of each token in the block
-    mask: Any  # (n, 1, 1, T): 0, or minus infinity (as far as the number format goes) for padding
-
-    @staticmethod
-    def of(encoded: Encoded) -> _Form:
-        import torch
-
-        lengths = encoded.lengths
-        texts, width = len(lengths), int(lengths.max())
-        owner = np.repeat(np.arange(texts), lengths)
-        first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-        inner = np.arange(int(lengths.sum())) - first[owner]
-        position = inner if encoded.places is None else np.concatenate(encoded.places)
-        places = np.arange(width)
-        inside = places[None, :] < lengths[:, None]
-        block = np.where(inside, first[:, None] + places[None, :], 0).reshape(-1)
-        mask = np.where(inside, 0.0, -1e9).astype(np.float32)[:, None, None, :]
-        return _Form(
-            texts,
-            width,
-            torch.from_numpy(position),
-            torch.from_numpy(owner),
-            torch.from_numpy(first),
-            torch.from_numpy(lengths.astype(np.float32)).unsqueeze(1),
-            torch.from_numpy(block),
-            torch.from_numpy(owner * width + inner),
-            torch.from_numpy(mask),
-        )
+def _places(encoded: Encoded) -> np.ndarray[Any, Any]:
+    """(t,) the place of each token in its text, before tokens were left out."""
+    if encoded.places is not None:
+        return np.concatenate(encoded.places).astype(np.int64)
+    lengths = encoded.lengths
+    starts = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    return np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
 
 
-_FROM_PADDING = frozenset(
-    {"roberta", "xlm-roberta", "camembert"}
-)  # positions count on behind the padding's number
+def _pool(width: int, dropout: float, seed: int) -> Any:
+    """(R, width) float32: 0, or what keeps the mean at 1."""
+    import torch
+
+    draw = torch.Generator().manual_seed(seed)
+    kept = torch.rand(max(_FEWEST, _POOL // width), width, generator=draw) >= dropout
+    return kept.to(torch.float32) / (1.0 - dropout)
 
 
-def _linear(module: Any, x: Any) -> Any:
-    from torch.nn import functional
-
-    return functional.linear(x, module.weight.to(x.dtype), module.bias.to(x.dtype))
-
-
-def _norm(module: Any, x: Any) -> Any:
-    from torch.nn import functional
-
-    return functional.layer_norm(
-        x, module.normalized_shape, module.weight.to(x.dtype), module.bias.to(x.dtype), module.eps
+def _rows_of_noise(
+    seed: int,
+    noisy: tuple[int, np.ndarray[Any, Any]],
+    form: Form,
+    position: np.ndarray[Any, Any],
+    times: int,
+    rows: int,
+) -> np.ndarray[Any, Any]:
+    """(times, s) which of so many rows of noise each token takes, each of the times that it is asked for."""
+    step, numbers = noisy
+    key = np.zeros(form.rows, dtype=np.uint64)
+    key[: form.tokens] = np.repeat(
+        numbers.astype(np.uint64), form.lengths.squeeze(1).numpy().astype(np.int64)
     )
+    for part in (position, step, seed):
+        key = _stirred(key)
+        key[: form.tokens] += np.asarray(part).astype(np.uint64)
+    each = _stirred(_stirred(key)[None, :] + np.arange(times, dtype=np.uint64)[:, None])
+    return (each % np.uint64(rows)).astype(np.int64)
 
 
-def _activation(name: Any) -> Any:
-    from transformers.activations import ACT2FN
-
-    return ACT2FN[name] if isinstance(name, str) else name
+def _stirred(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The finaliser of SplitMix64 (G. Steele et al., 2014): near numbers to numbers far apart."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))

@@ -9,9 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 GAIN = 1.15  # times faster that bf16 has to be on a CPU
 _ROUNDS = 3
 _SECONDS = 4.0  # after which there is no third round
+_TEXTS, _TOKENS = 16, 1024  # that a trial takes at most
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,16 @@ def choose(wanted: str, device: str, trial: Callable[[Any], None]) -> Precision:
     if device != "cpu":
         return Precision("fp32", "Computing in full precision (fp32).")
     return _measured(trial)
+
+
+def stand_for_most(lengths: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The numbers of a few texts to time number formats with, given the tokens of all, (N,): those of about median
+    length.
+    """
+    middle = int(np.median(lengths))
+    size = max(1, min(_TEXTS, _TOKENS // max(1, middle)))
+    start = max(0, len(lengths) // 2 - size // 2)
+    return np.argsort(lengths, kind="stable")[start : start + size]
 
 
 def _measured(trial: Callable[[Any], None]) -> Precision:

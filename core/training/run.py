@@ -16,7 +16,7 @@ import numpy as np
 
 from core.errors import Diverged, OutOfMemory
 from core.models.device import Device, device_use, memory_used
-from core.models.forward import Encoded, collate, memory_in_words, multiple
+from core.models.forward import Encoded, memory_in_words
 from core.records import Checkpointed, Evaluated, Event, Note, Step
 from core.training import batching
 from core.training.averaging import Average
@@ -27,8 +27,8 @@ from core.training.learner import Learner
 from core.training.losses import mass, total_loss
 from core.training.material import Material
 from core.training.optimizer import set_rate
-from core.training.packed import Packed
 from core.training.precision import Precision
+from core.training.reader import Reader
 from core.training.recipe import Recipe
 from core.training.validation import Mark, Measured, class_changes, measure, predict
 
@@ -47,7 +47,7 @@ class Run:
     should_stop: Callable[[], bool]  # says the same on all processes
     device: Device
     learner: Learner
-    tokenizer: Any
+    reader: Reader
     optimizer: Any
     weights: Any  # (C,) of the classes, or None
     total: int  # optimizer steps
@@ -57,7 +57,6 @@ class Run:
     keeper: Keeper
     group: Group
     checkpoint: Callable[[Run], Checkpointed | None] = lambda run: None  # asked after every step
-    packed: Packed | None = None  # the step without padding, where it suits
     average: Average = field(default_factory=lambda: Average(0))  # of the last states
     clock: Clock = field(default_factory=Clock)
     step: int = 0
@@ -71,6 +70,9 @@ class Run:
     reason: str = ""
     losses: list[float] = field(default_factory=list)  # of this process's steps, for tests and the ladder
 
+    def __post_init__(self) -> None:
+        self.learning = [p for _, p in self.learner.trainable()]  # asked several times a step
+
     # ----------------------------------------------------------------- the stages
 
     def steps(self) -> Iterator[Event]:
@@ -83,7 +85,7 @@ class Run:
                 if self._stop_asked() or self.step >= self.total:
                     return
                 yield from self._train_on(rows)
-                self.average.look(self.step, [p for _, p in self.learner.trainable()])
+                self.average.look(self.step, self.learning)
                 if self.step in due:
                     event = self.evaluate(self._stop_asked)
                     if event is None:
@@ -124,7 +126,6 @@ class Run:
     def _train_on(self, rows: np.ndarray[Any, Any]) -> Iterator[Event]:
         """One optimizer step on a batch. A batch that does not fit in memory is computed in twice as many parts."""
         start = time.perf_counter()
-        self.learner.train()
         rate = set_rate(self.optimizer, self.recipe.rate_factor(self.step, self.total))
         while True:
             self.group.seed(self.recipe.seed, self.step)
@@ -142,7 +143,7 @@ class Run:
                     "the steps stay the same and take a little longer."
                 )
         with memory_in_words(len(rows), 0):  # the optimizer's own state is made in its first step
-            self.group.sum_gradients([p for _, p in self.learner.trainable()])
+            self.group.sum_gradients(self.learning)
             norm = self._clip()
             self.scaler.step(self.optimizer)
             self.scaler.update()
@@ -198,7 +199,7 @@ class Run:
         if self.recipe.token_dropout <= 0:
             return encoded.select(rows)
         rng = np.random.default_rng([self.recipe.seed, self.step, _THINNING])
-        special = np.asarray(self.tokenizer.all_special_ids)
+        special = np.asarray(self.reader.tokenizer.all_special_ids)
         return batching.thin(encoded, rows, self.recipe.token_dropout, special, rng)
 
     def _loss(self, rows: np.ndarray[Any, Any], encoded: Encoded) -> tuple[Any, int]:
@@ -208,8 +209,8 @@ class Run:
         device = self.device.torch_name
         targets, shares = self._targets(rows).to(device), self._shares(rows)
         width = int(encoded.lengths.max())
+        logits = self.reader.logits(encoded, (self.step, rows))
         with memory_in_words(len(rows), width):
-            logits = self._logits(encoded, int(rows[0]))
             return total_loss(
                 logits,
                 targets,
@@ -218,16 +219,6 @@ class Run:
                 focal=self.recipe.loss == "focal",
                 of_text=None if shares is None else shares.to(device),
             ), width
-
-    def _logits(self, encoded: Encoded, part: int) -> Any:
-        if self.packed is not None:
-            return self.packed.logits(encoded, self.precision.dtype, (self.step, part))
-        device = self.device.torch_name
-        batch = collate(encoded, range(len(encoded)), self.tokenizer, multiple=multiple(device))
-        if device == "cuda":
-            batch = {name: value.pin_memory() for name, value in batch.items()}
-        inputs = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-        return self.learner.logits(inputs, self.precision.dtype)
 
     def _targets(self, rows: np.ndarray[Any, Any]) -> Any:
         import torch
@@ -249,7 +240,7 @@ class Run:
         import torch
 
         self.scaler.unscale_(self.optimizer)
-        gradients = [p.grad for _, p in self.learner.trainable() if p.grad is not None]
+        gradients = [p.grad for p in self.learning if p.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients, foreach=True))
         if norm > self.recipe.gradient_clip > 0:  # torch's own clipping would multiply every gradient, always
             torch._foreach_mul_(gradients, self.recipe.gradient_clip / (norm + 1e-6))
@@ -280,15 +271,7 @@ class Run:
         """The present state on the validation part; it is kept when it is the best so far."""
         start = time.perf_counter()
         part = self.material.validation
-        logits = predict(
-            self.learner,
-            self.tokenizer,
-            part,
-            self.device.torch_name,
-            self.precision.dtype,
-            give_up,
-            self.group,
-        )
+        logits = predict(self.reader, part, give_up, self.group)
         if logits is None:
             return None
         found = measure(logits, part.targets, self.material.labels)

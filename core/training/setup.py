@@ -16,7 +16,7 @@ import numpy as np
 
 from core.errors import BadModel, Diverged
 from core.models.device import Device, pick_device
-from core.models.forward import collate, memory_in_words, multiple, pool_windows
+from core.models.forward import memory_in_words, pool_windows
 from core.models.loading import load_tokenizer
 from core.records import Event, Progress
 from core.training import head as heads
@@ -29,12 +29,12 @@ from core.training.learner import Learner
 from core.training.losses import total_loss
 from core.training.material import Material, Part
 from core.training.precision import Precision
+from core.training.reader import Reader
 from core.training.recipe import Recipe
 from core.training.task import TrainingData
 from core.training.validation import Measured, measure
 
 HEAD_TEXTS = 20_000  # texts that a head is fitted on before fine-tuning: more of them hardly help its start
-_TRIAL_TEXTS, _TRIAL_TOKENS = 16, 1024  # of the first batch at most, to time number formats with
 
 
 @dataclass
@@ -55,6 +55,17 @@ class Setup:
     @property
     def elapsed(self) -> float:
         return time.perf_counter() - self.started
+
+    def reader(self) -> Reader:
+        """Of the learner as it is now, without dropout unless the caller asks for noise."""
+        return Reader(
+            self.learner,
+            self.tokenizer,
+            self.device.torch_name,
+            self.precision.dtype,
+            self.recipe.dropout,
+            self.recipe.seed,
+        )
 
     def store(self) -> Embeddings | None:
         """Embeddings of the encoder as it came; not to be asked once it has learnt."""
@@ -141,24 +152,14 @@ def fit_head(
     part = part or material.train
     if most is not None and part.texts > most:
         part = _sample(part, most, recipe.seed)
-    begun = time.perf_counter()
+    begun, reader = time.perf_counter(), setup.reader()
     total = len(part.encoded) + len(material.validation.encoded)
     found: list[tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]] = []
     done, whole = 0, True
     for piece in (part, material.validation):
         vectors = np.zeros((len(piece.encoded), setup.learner.head.in_features), dtype=np.float32)
         known = np.zeros(len(piece.encoded), dtype=bool)
-        for count in embed(
-            setup.learner,
-            setup.tokenizer,
-            piece.encoded,
-            setup.device.torch_name,
-            vectors,
-            known,
-            setup.precision.dtype,
-            store,
-            setup.group,
-        ):
+        for count in embed(reader, piece.encoded, vectors, known, store, setup.group):
             seconds = time.perf_counter() - begun
             rate = (done + count) / seconds if seconds > 0 else 0.0
             left = (total - done - count) / rate if rate > 0 else 0.0
@@ -262,13 +263,12 @@ def _precision(
     known = _known(cache).get(name)
     if recipe.precision == "auto" and known in ("fp32", "bf16"):
         return Precision(known, f"Computing in {known}, which measured fastest on this machine before.")
-    lengths = material.train.encoded.lengths
-    rows = np.argsort(np.abs(lengths - np.median(lengths)), kind="stable")[:_TRIAL_TEXTS]
-    rows = rows[: max(1, _TRIAL_TOKENS // int(lengths[rows].max()))]
-    learner.train()
+    rows = precision.stand_for_most(material.train.encoded.lengths)
+    reader = Reader(learner, tokenizer, device.torch_name, dropout=recipe.dropout)
 
     def trial(dtype: Any) -> None:
-        _backward(learner, tokenizer, material, rows, device.torch_name, dtype)
+        reader.dtype = dtype
+        _backward(reader, material, rows)
 
     chosen = precision.choose(recipe.precision, device.torch_name, trial)
     if recipe.precision == "auto" and device.torch_name == "cpu":
@@ -276,19 +276,16 @@ def _precision(
     return chosen
 
 
-def _backward(
-    learner: Learner, tokenizer: Any, material: Material, rows: Any, device: str, dtype: Any
-) -> None:
+def _backward(reader: Reader, material: Material, rows: np.ndarray[Any, Any]) -> None:
     import torch
 
-    with torch.random.fork_rng(enabled=device == "cpu"):
-        batch = collate(material.train.encoded, rows, tokenizer, multiple=multiple(device))
-        inputs = {name: value.to(device) for name, value in batch.items()}
-        targets = torch.from_numpy(material.train.targets[material.train.owner[rows]]).to(device)
-        with memory_in_words(len(rows), int(batch["input_ids"].shape[1])):
-            logits = learner.logits(inputs, dtype)
+    part = material.train
+    with torch.random.fork_rng(enabled=reader.device == "cpu"):
+        logits = reader.logits(part.encoded.select(rows), (0, rows))
+        targets = torch.from_numpy(part.targets[part.owner[rows]]).to(reader.device)
+        with memory_in_words(len(rows), int(part.encoded.lengths[rows].max())):
             total_loss(logits, targets.float() if targets.ndim == 2 else targets).backward()
-        for _, parameter in learner.trainable():
+        for _, parameter in reader.learner.trainable():
             parameter.grad = None
 
 

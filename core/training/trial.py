@@ -13,18 +13,18 @@ import numpy as np
 
 from core.errors import OutOfMemory
 from core.models.device import Device
-from core.models.forward import Encoded, collate, memory_in_words, multiple
+from core.models.forward import Encoded, memory_in_words
 from core.training import precision
 from core.training.freezing import freeze
 from core.training.learner import Learner
 from core.training.losses import mass, total_loss
 from core.training.material import Material
 from core.training.optimizer import class_weights, make_optimizer
+from core.training.reader import Reader
 from core.training.recipe import Recipe
 from core.training.task import TrainingData
 
 _TEXTS, _CHARACTERS = 20_000, 5_000_000  # of each part that are read at most
-_TRIAL_TEXTS, _TRIAL_TOKENS = 16, 1024  # of a batch at most, to time number formats with
 _FLOAT = 4  # bytes
 
 
@@ -66,7 +66,6 @@ class Trial:
         """`recipe` names a method other than "auto". Raises BadRecipe (layers that are not there), OutOfMemory."""
         self.learner, self.tokenizer, self.material = learner, tokenizer, material
         self.recipe, self.device = recipe, device
-        self.dtype: Any = None
         self.parts = recipe.accumulation  # that a batch is computed in
         self.most_tokens = 0  # that were learnt from at once so far, padding included
         name = device.torch_name
@@ -79,6 +78,7 @@ class Trial:
         with memory_in_words(1, 1):
             learner.to(name)
         self.optimizer = make_optimizer(learner, recipe, name) if self.takes_steps else None
+        self.reader = Reader(learner, tokenizer, name, dropout=recipe.dropout, seed=recipe.seed)
 
     @property
     def takes_steps(self) -> bool:
@@ -106,15 +106,10 @@ class Trial:
 
     def choose_precision(self) -> precision.Precision:
         """Times a few texts in each number format; the ones of median length, which stand for most."""
-        lengths = self.material.train.encoded.lengths
-        middle = int(np.median(lengths))
-        size = max(1, min(_TRIAL_TEXTS, _TRIAL_TOKENS // max(1, middle)))
-        order = np.argsort(lengths, kind="stable")
-        start = max(0, len(order) // 2 - size // 2)
-        rows = order[start : start + size]
+        rows = precision.stand_for_most(self.material.train.encoded.lengths)
 
         def once(dtype: Any) -> None:
-            self.dtype = dtype
+            self.reader.dtype = dtype
             if self.optimizer is None:
                 self.forward(self.material.train.encoded, rows)
             else:
@@ -122,7 +117,7 @@ class Trial:
                 self.optimizer.zero_grad(set_to_none=True)
 
         found = precision.choose(self.recipe.precision, self.device.torch_name, once)
-        self.dtype = found.dtype
+        self.reader.dtype = found.dtype
         return found
 
     def step(self, rows: np.ndarray[Any, Any]) -> None:
@@ -131,7 +126,6 @@ class Trial:
 
         if self.optimizer is None:
             raise ValueError("a frozen encoder takes no steps")
-        self.learner.train()
         for part in np.array_split(rows, min(self.parts, len(rows))):
             self._backward(part, len(part) / len(rows))
         with memory_in_words(len(rows), 1):  # the optimizer's own state is made in its first step
@@ -146,9 +140,8 @@ class Trial:
         """The logits of some rows, without anything to learn from. Returns when they are computed."""
         import torch
 
-        self.learner.eval()
         with torch.inference_mode():
-            self._logits(encoded, rows)
+            self.reader.logits(encoded.select(rows))
         self._wait()
 
     def give_way(self) -> None:
@@ -170,7 +163,9 @@ class Trial:
     def _backward(self, rows: np.ndarray[Any, Any], share: float) -> None:
         import torch
 
-        logits, width = self._logits(self.material.train.encoded, rows)
+        tokens = self.material.train.encoded.select(rows)
+        width = int(tokens.lengths.max())
+        logits = self.reader.logits(tokens, (0, rows))
         self.most_tokens = max(self.most_tokens, len(rows) * width)
         device = self.device.torch_name
         targets = torch.as_tensor(self.material.train.targets[self.material.train.owner[rows]], device=device)
@@ -185,14 +180,6 @@ class Trial:
                 focal=self.recipe.loss == "focal",
             )
             (loss / mass(targets, weights=self._weights) * share).backward()
-
-    def _logits(self, encoded: Encoded, rows: np.ndarray[Any, Any]) -> tuple[Any, int]:
-        device = self.device.torch_name
-        inputs = collate(encoded, rows, self.tokenizer, multiple=multiple(device))
-        width = int(inputs["input_ids"].shape[1])
-        with memory_in_words(len(rows), width):
-            found = self.learner.logits({k: v.to(device) for k, v in inputs.items()}, self.dtype)
-        return found, width
 
     def _wait(self) -> None:
         """A GPU works through a queue; its time counts only once the queue is empty."""

@@ -10,19 +10,11 @@ import numpy as np
 
 from core.evaluation.metrics import score
 from core.evaluation.multilabel import score_several, tune_thresholds
-from core.models.forward import (
-    BATCH_TEXTS,
-    BATCH_TOKENS,
-    batches,
-    collate,
-    memory_in_words,
-    multiple,
-    pool_windows,
-)
+from core.models.forward import pool_windows
 from core.records import Scores
 from core.training.group import Group
-from core.training.learner import Learner
 from core.training.material import Part
+from core.training.reader import Reader
 
 # inner evaluations an epoch per (training / validation texts): about a tenth of the time at most
 _SHARE = 0.25
@@ -67,32 +59,20 @@ class Measured:
 
 
 def predict(
-    learner: Learner,
-    tokenizer: Any,
+    reader: Reader,
     part: Part,
-    device: str,
-    dtype: Any = None,
     give_up: Callable[[], bool] = lambda: False,
     group: Group | None = None,
 ) -> np.ndarray[Any, Any] | None:
     """(N, C) float32 logits of a part; the mean over windows. None when `give_up()` said so between two batches.
     With a `group` the batches are computed by turns, and all of its processes get the same logits; `give_up` must
-    then say the same on all.
-
-    Puts the learner into evaluation mode. `dtype`: of mixed precision, None for fp32. Raises OutOfMemory.
+    then say the same on all. Raises OutOfMemory.
     """
-    import torch
-
-    learner.eval()
-    found = np.zeros((len(part.encoded), learner.head.out_features), dtype=np.float32)
-    groups = batches(part.encoded.lengths, BATCH_TOKENS.get(device, 4096), BATCH_TEXTS.get(device, 64))
     group = group or Group()
-    for rows in group.rounds(groups):
+    found = np.zeros((len(part.encoded), reader.learner.head.out_features), dtype=np.float32)
+    for rows, logits in reader.over(part.encoded, np.arange(len(part.encoded)), group):
         if rows is not None:
-            batch = collate(part.encoded, rows, tokenizer, multiple=multiple(device))
-            inputs = {k: v.to(device, non_blocking=True) for k, v in batch.items()}
-            with memory_in_words(len(rows), inputs["input_ids"].shape[1]), torch.inference_mode():
-                found[rows] = learner.logits(inputs, dtype).cpu().numpy()
+            found[rows] = logits
         if give_up():
             return None
     group.gather(found)

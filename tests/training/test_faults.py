@@ -17,6 +17,7 @@ from core.models.forward import Encoded
 from core.models.saving import read_sidecar
 from core.records import Evaluated, Event, Finished, Note, Step
 from core.training import run as run_module
+from core.training.packed import Packed
 from core.training.run import Run
 from tests.training.support import RECIPE, made, of, start, toy_data
 
@@ -144,15 +145,16 @@ def cramped(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     import torch
 
     tried: list[int] = []
-    whole = Run._logits
+    whole = Packed.features
 
-    def logits(self: Run, encoded: Encoded, part: int) -> Any:
-        tried.append(len(encoded))
-        if tried[-1] > 3:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        return whole(self, encoded, part)
+    def features(self: Packed, encoded: Encoded, dtype: Any = None, noisy: Any = None) -> Any:
+        if noisy is not None and not torch.is_inference_mode_enabled():
+            tried.append(len(encoded))
+            if tried[-1] > 3:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+        return whole(self, encoded, dtype, noisy)
 
-    monkeypatch.setattr(Run, "_logits", logits)
+    monkeypatch.setattr(Packed, "features", features)
     return tried
 
 
@@ -188,10 +190,10 @@ def test_one_text_that_does_not_fit_is_told(
     run = made(base, tmp_path / "m")
     before = copies(run)
 
-    def logits(self: Run, encoded: Encoded, part: int) -> Any:
+    def features(self: Packed, encoded: Encoded, dtype: Any, noisy: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(Run, "_logits", logits)
+    monkeypatch.setattr(Packed, "features", features)
     seen: list[Event] = []
     with pytest.raises(OutOfMemory, match="1 texts of"):
         seen.extend(run._train_on(np.arange(8)))

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.models.forward import encode
+from core.models.forward import Encoded, encode
 from core.models.loading import load_tokenizer
 from core.records import Progress
 from core.training import features
 from core.training.features import Embeddings, embed, encoder_key
 from core.training.learner import Learner
 from core.training.loop import Places
+from core.training.reader import Reader
 from tests.tiny import LABELS, tiny_bert, toy_texts
 from tests.training.support import RECIPE, equal, of, start, weights
 
@@ -33,7 +34,7 @@ def read(learner: Learner, base: Path, texts: list[str], store: Embeddings | Non
     """(N, 32) features of the texts, and how many were known after each look."""
     tokenizer = load_tokenizer(base)
     out, known = np.zeros((len(texts), 32), dtype=np.float32), np.zeros(len(texts), dtype=bool)
-    told = list(embed(learner, tokenizer, encode(tokenizer, texts, 128), "cpu", out, known, store=store))
+    told = list(embed(Reader(learner, tokenizer, "cpu"), encode(tokenizer, texts, 128), out, known, store))
     assert known.all()
     return out, told
 
@@ -47,13 +48,13 @@ def store(tmp_path: Path) -> Embeddings:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Sizes of the batches that were really computed."""
     sizes: list[int] = []
-    whole = Learner.features
+    whole = Reader.features
 
-    def counted(self: Learner, inputs: dict[str, Any], dtype: Any = None) -> Any:
-        sizes.append(len(inputs["input_ids"]))
-        return whole(self, inputs, dtype)
+    def counted(self: Reader, encoded: Encoded, noisy: Any = None) -> Any:
+        sizes.append(len(encoded))
+        return whole(self, encoded, noisy)
 
-    monkeypatch.setattr(Learner, "features", counted)
+    monkeypatch.setattr(Reader, "features", counted)
     return sizes
 
 
@@ -76,7 +77,7 @@ def test_features_come_in_the_order_of_the_texts(learner: Learner, base: Path) -
 def test_who_no_longer_asks_has_what_was_computed_so_far(learner: Learner, base: Path) -> None:
     tokenizer = load_tokenizer(base)
     out, known = np.zeros((len(TEXTS), 32), dtype=np.float32), np.zeros(len(TEXTS), dtype=bool)
-    for count in embed(learner, tokenizer, encode(tokenizer, TEXTS, 128), "cpu", out, known):
+    for count in embed(Reader(learner, tokenizer, "cpu"), encode(tokenizer, TEXTS, 128), out, known):
         if count:
             break
     assert 0 < known.sum() == count < len(TEXTS)

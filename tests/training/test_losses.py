@@ -200,6 +200,6 @@ def test_tokens_left_out_follow_from_seed_and_step_alone(base: Path, tmp_path: P
     assert first != [ids.tolist() for ids in run.material.train.encoded.select(rows).ids]
     run.step = 1
     assert [ids.tolist() for ids in run._thinned(rows).ids] != first
-    special = set(run.tokenizer.all_special_ids)
+    special = set(run.reader.tokenizer.all_special_ids)
     for ids, whole in zip(first, run.material.train.encoded.ids, strict=False):
         assert [t for t in ids if t in special] == [t for t in whole.tolist() if t in special]
