@@ -31,6 +31,7 @@ def add_recipe_flags(parser: argparse.ArgumentParser) -> None:
     add("--class-weights", action="store_true", default=None, help="errors on rare classes weigh more")
     add("--loss", choices=LOSSES, help="focal: errors on hard texts weigh more")
     add("--label-smoothing", type=float, metavar="X", help="share of each target spread over all classes")
+    add("--distillation", type=float, metavar="X", help="share of each target that the quick head makes up")
     add("--lora-rank", type=int, metavar="N", help="rank of LoRA's updates, with --method lora")
     add("--early-stopping", type=int, metavar="N", help="evaluations without improvement until the end")
     add("--precision", choices=PRECISIONS, help="number format (default: auto, which measures)")

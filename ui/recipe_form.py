@@ -29,7 +29,7 @@ LOSSES = {"cross-entropy": "All errors alike", "focal": "Hard texts count more (
 _ALWAYS = {"seed", "max_length", "windows", "precision", "class_weights"}
 _CONTRAST = {"warmup_share", "weight_decay", "gradient_clip", "dropout", "token_dropout"}
 _STEPS = _CONTRAST | {
-    "epochs", "batch_size", "accumulation", "learning_rate", "early_stopping", "loss", "label_smoothing",
+    "epochs", "batch_size", "accumulation", "learning_rate", "early_stopping", "loss", "label_smoothing", "distillation",
 }  # fmt: skip
 SHOWN = {
     "quick": _ALWAYS,
@@ -169,6 +169,11 @@ def _texts(form: _Form) -> None:
     form.number(
         "label_smoothing", "Label smoothing", 0, 0.99, 0.05,
         "Share of each label that is spread over all classes; about 0.1 helps where some labels are wrong.",
+    )  # fmt: skip
+    form.number(
+        "distillation", "Taught by the quick head", 0, 0.99, 0.1,
+        "Share of each label that comes from quick heads which have not seen the text. A wrong label then does less "
+        "harm, and classes that are alike are told to be. With one label per text.",
     )  # fmt: skip
     form.choose(
         "precision", "Precision", {name: name for name in ("auto", "fp32", "bf16", "fp16")},

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
+    BigInteger,
+    Boolean,
     Column,
     Float,
     ForeignKey,
@@ -13,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     text,
 )
 
@@ -117,4 +122,131 @@ models = Table(
     Column("info", JSON, nullable=False),
 )
 
-__all__ = ["datasets", "events", "jobs", "metadata", "models", "runs"]
+annotators = Table(
+    "annotators",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("created_at", Float, nullable=False),
+)
+
+
+def _of_dataset(**more: bool) -> Column[str]:
+    return Column(
+        "dataset_id", String(40), ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, **more
+    )
+
+
+def _of_annotator(**more: bool) -> Column[str]:
+    return Column("annotator_id", String(40), ForeignKey("annotators.id"), nullable=False, **more)
+
+
+schemes = Table(
+    "schemes",
+    metadata,
+    Column("id", String(40), primary_key=True),
+    _of_dataset(),
+    Column("version", Integer, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("several", Boolean, nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("merged", JSON, nullable=False),
+    Column("removed", JSON, nullable=False),
+    Column("change", Text, nullable=False),
+    UniqueConstraint("dataset_id", "version"),
+)
+
+label_plans = Table(
+    "label_plans",
+    metadata,
+    _of_dataset(primary_key=True),
+    Column("people", Integer, nullable=False),
+    Column("evaluation_share", Float, nullable=False),
+    Column("suggestions", Boolean, nullable=False),
+    Column("spread", Boolean, nullable=False),
+)
+
+
+def _of_answer() -> list[Column[Any]]:
+    return [
+        Column("labels", JSON, nullable=False),  # ids
+        Column("state", String(12), nullable=False),
+        Column("stamp", BigInteger, nullable=False),
+        Column("flagged", Boolean, nullable=False),
+        Column("note", Text, nullable=False),
+        Column("at", Float, nullable=False),
+        Column("seconds", Float),
+        Column("key", String(40), nullable=False),
+        Column("source", String(12), nullable=False),
+        Column("suggestion", JSON),
+    ]
+
+
+answer_trail = Table(  # every answer that ever came; nothing is changed or deleted here
+    "answer_trail",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    _of_dataset(),
+    Column("row", Integer, nullable=False),
+    _of_annotator(),
+    Column("session", String(40), nullable=False),
+    Column("seq", Integer, nullable=False),
+    *_of_answer(),
+    Column("spread_from", Integer),  # the row whose answer this one copies; its session and seq are the same
+    UniqueConstraint("session", "seq", "row"),
+    Index("ix_answer_trail_dataset_id", "dataset_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+answers = Table(  # of each person the newest answer to each text
+    "answers",
+    metadata,
+    _of_dataset(primary_key=True),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    _of_annotator(primary_key=True),
+    Column("number", Integer, nullable=False),  # in the trail
+    *_of_answer(),
+    Index("ix_answers_dataset_id", "dataset_id", "number"),
+)
+
+slots = Table(  # who has a text, or had it: one row for each of the k people that it goes to
+    "slots",
+    metadata,
+    _of_dataset(primary_key=True),
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("slot", Integer, primary_key=True, autoincrement=False),  # 0 to k - 1
+    _of_annotator(),
+    Column("lease_until", Float),  # NULL: answered
+    UniqueConstraint("dataset_id", "row", "annotator_id"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    _of_dataset(),
+    Column("row", Integer, nullable=False),
+    Column("labels", JSON),  # NULL: withdrawn
+    _of_annotator(),
+    Column("note", Text, nullable=False),
+    Column("at", Float, nullable=False),
+    Index("ix_decisions_dataset_id", "dataset_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+__all__ = [
+    "annotators",
+    "answer_trail",
+    "answers",
+    "datasets",
+    "decisions",
+    "events",
+    "jobs",
+    "label_plans",
+    "metadata",
+    "models",
+    "runs",
+    "schemes",
+    "slots",
+]

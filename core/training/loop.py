@@ -141,6 +141,7 @@ class _Work:
             if self.group.first:
                 yield from self._without_steps(fitted, quick, ladder)
             return
+        yield from setup.teach(self.setup, fitted)
         run = self._run({"quick": None if quick is None else quick.to_json()})
         yield from self._fine_tune(run, quick, ladder)
 
@@ -333,6 +334,7 @@ class _Work:
             keeper=self._keeper(),
             group=self.group,
             accumulation=recipe.accumulation,
+            taught=work.taught,
             average=Average(total if recipe.average_weights else 0),
         )
         if self.places.checkpoints is not None:

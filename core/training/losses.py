@@ -15,6 +15,8 @@ def total_loss(
     smoothing: float = 0.0,
     focal: bool = False,
     of_text: Any = None,
+    taught: Any = None,
+    trust: float = 0.0,
 ) -> Any:
     """The sum of the losses of n texts in nats, a torch scalar; over `mass` of the same texts it is the mean.
 
@@ -22,7 +24,8 @@ def total_loss(
     a sigmoid per class, whose mean over classes counts. `weights`: (C,) of the classes (several labels: of the
     positives). `smoothing`: the share of the target that is spread over all classes (C. Szegedy et al., 2016).
     `focal`: times (1 - p)^2 (T.-Y. Lin et al., 2017). `of_text`: (n,) weights of the texts, such as
-    1 / windows of the text; None: all alike.
+    1 / windows of the text; None: all alike. `taught`: (n, C) float32 probabilities that a teacher gives, which make
+    up the share `trust` of each target (S. Reed et al., 2015: soft bootstrapping); class indices only.
     """
     import torch
     from torch.nn import functional
@@ -37,8 +40,11 @@ def total_loss(
             cells = cells * (1.0 - sure) ** FOCUS
         each = cells.mean(dim=1)
     else:
+        wanted = targets
+        if taught is not None and trust > 0:
+            wanted = functional.one_hot(targets, logits.shape[1]) * (1.0 - trust) + taught * trust
         each = functional.cross_entropy(
-            logits, targets, weight=weights, label_smoothing=smoothing, reduction="none"
+            logits, wanted, weight=weights, label_smoothing=smoothing, reduction="none"
         )
         if focal:
             sure = functional.softmax(logits, dim=1).gather(1, targets.unsqueeze(1)).squeeze(1)

@@ -46,6 +46,9 @@ class Recipe:
     class_weights: bool = False  # True: errors on rare classes weigh more, in inverse proportion
     loss: str = "cross-entropy"  # "cross-entropy" | "focal" (errors on hard texts weigh more)
     label_smoothing: float = 0.0  # share of each target that is spread over all classes, 0 to 1
+    distillation: float = (
+        0.0  # share of each target that the quick head's answer to the text makes up, 0 to 1
+    )
     lora_rank: int = 16  # rank of LoRA's update of each weight matrix; only with method "lora"
     early_stopping: int = 0  # evaluations without improvement until the end; 0: never
     seed: int = 0  # of the head's start, the order of texts and the dropout
@@ -129,6 +132,7 @@ def problems(recipe: Recipe) -> list[str]:
             (not 0 <= recipe.dropout < 1, "The dropout has to be from 0 to below 1."),
             (not 0 <= recipe.token_dropout < 1, "The token dropout has to be from 0 to below 1."),
             (not 0 <= recipe.label_smoothing < 1, "The label smoothing has to be from 0 to below 1."),
+            (not 0 <= recipe.distillation < 1, "The distillation has to be from 0 to below 1."),
             (not 1 <= recipe.lora_rank <= 1024, "The LoRA rank has to be between 1 and 1,024."),
             (
                 recipe.max_length != 0 and not SHORTEST_LENGTH <= recipe.max_length <= 100_000,
@@ -218,7 +222,7 @@ def suggest(n_train: int, n_classes: int, base: str = BUNDLED, several: bool = F
         epochs=float(epochs),
         batch_size=batch_size,
         learning_rate=_RATES.get(base, _RATE),
-        label_smoothing=0.0 if several else _SMOOTHING,
+        distillation=0.0 if several else _DISTILLATION,
         token_dropout=_TOKEN_DROPOUT,
         early_stopping=5 if epochs > 5 else 0,
     )
@@ -229,7 +233,7 @@ def suggest(n_train: int, n_classes: int, base: str = BUNDLED, several: bool = F
 _STEPS = 100  # optimizer steps that a small set needs
 _STEPS_PER_CLASS = 4
 _MOST_EPOCHS = 15
-_SMOOTHING = 0.1
+_DISTILLATION = 0.3
 _TOKEN_DROPOUT = 0.1
 _RATE = 3e-5  # for an encoder of unknown size
 _RATES = {

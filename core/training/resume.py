@@ -102,6 +102,8 @@ def capture(run: Run) -> tuple[dict[str, Any], dict[str, Any]]:
     tensors.update({f"average.{name}": value for name, value in averaged.items()})
     if run.right is not None:
         tensors["right"] = torch.from_numpy(run.right)
+    if run.taught is not None:
+        tensors["taught"] = torch.from_numpy(run.taught)
     tensors.update({f"generator.{name}": value for name, value in checkpoint.generators().items()})
     state = {
         "step": run.step,
@@ -142,6 +144,7 @@ def restore(run: Run, tensors: Mapping[str, Any], state: Mapping[str, Any]) -> N
     run.scaler.load_state_dict(state["scaler"])
     run.clock.restore(state["clock"])
     run.right = tensors["right"].numpy() if "right" in tensors else None
+    run.taught = tensors["taught"].numpy() if "taught" in tensors else None
     run.tuned = None if state["tuned"] is None else _measured(state["tuned"])
     best = state["best"]
     if best is not None:

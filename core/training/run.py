@@ -57,6 +57,7 @@ class Run:
     keeper: Keeper
     group: Group
     checkpoint: Callable[[Run], Checkpointed | None] = lambda run: None  # asked after every step
+    taught: np.ndarray[Any, Any] | None = None  # (N, C) float32: what a teacher says of each training text
     average: Average = field(default_factory=lambda: Average(0))  # of the last states
     clock: Clock = field(default_factory=Clock)
     step: int = 0
@@ -218,6 +219,8 @@ class Run:
                 smoothing=self.recipe.label_smoothing,
                 focal=self.recipe.loss == "focal",
                 of_text=None if shares is None else shares.to(device),
+                taught=self._taught(rows),
+                trust=self.recipe.distillation,
             ), width
 
     def _targets(self, rows: np.ndarray[Any, Any]) -> Any:
@@ -226,6 +229,14 @@ class Run:
         part = self.material.train
         found = torch.from_numpy(part.targets[part.owner[rows]])
         return found.float() if found.ndim == 2 else found
+
+    def _taught(self, rows: np.ndarray[Any, Any]) -> Any:
+        import torch
+
+        if self.taught is None:
+            return None
+        found = torch.from_numpy(self.taught[self.material.train.owner[rows]])
+        return found.to(self.device.torch_name)
 
     def _shares(self, rows: np.ndarray[Any, Any]) -> Any:
         import torch

@@ -18,7 +18,7 @@ from core.errors import BadModel, Diverged
 from core.models.device import Device, pick_device
 from core.models.forward import memory_in_words, pool_windows
 from core.models.loading import load_tokenizer
-from core.records import Event, Progress
+from core.records import Event, Note, Progress
 from core.training import head as heads
 from core.training import material as materials
 from core.training import precision
@@ -37,6 +37,9 @@ from core.training.validation import Measured, measure
 HEAD_TEXTS = 20_000  # texts that a head is fitted on before fine-tuning: more of them hardly help its start
 
 
+_TAUGHT = 4_000_000  # probabilities that may be kept, and written with each checkpoint
+
+
 @dataclass
 class Setup:
     data: TrainingData
@@ -50,6 +53,9 @@ class Setup:
     cache: Path | None  # where embeddings and timings are kept
     should_stop: Callable[[], bool]
     group: Group
+    taught: np.ndarray[Any, Any] | None = (
+        None  # (N, C) float32: what the quick head says of each training text
+    )
     started: float = field(default_factory=time.perf_counter)
 
     @property
@@ -122,7 +128,7 @@ def prepare(
         cache,
         should_stop,
         group,
-        started,
+        started=started,
     )
 
 
@@ -205,6 +211,34 @@ def _head(setup: Setup, train: np.ndarray[Any, Any], targets: np.ndarray[Any, An
         made = (arrays, head.strength)
     found, strength = setup.group.share(*made)
     return Head(found["weight"].numpy(), found["bias"].numpy(), strength)
+
+
+def teach(setup: Setup, fitted: Fitted) -> Iterator[Event]:
+    """Leaves in `setup.taught` what heads that have not seen a text say of it, if the recipe wants to know and the
+    table stays small. A wrong label then pulls less, and classes that are alike are told to be. Yields a Note.
+    """
+    import torch
+
+    classes = len(setup.material.labels)
+    wanted = setup.recipe.distillation > 0 and not setup.material.several
+    if not wanted or len(fitted.train) != setup.material.train.texts or len(fitted.train) * classes > _TAUGHT:
+        return
+    made: dict[str, Any] = {}
+    if setup.group.first:
+        found = heads.cross_fitted(
+            fitted.train,
+            fitted.train_targets,
+            classes,
+            balanced=setup.recipe.class_weights,
+            seed=setup.recipe.seed,
+        )
+        made = {} if found is None else {"taught": torch.from_numpy(found)}
+    shared, _ = setup.group.share(made, None)
+    if "taught" in shared:
+        setup.taught = shared["taught"].numpy()
+        yield Note(
+            f"{setup.recipe.distillation:.0%} of each target is what quick heads say that have not seen the text."
+        )
 
 
 def refit(setup: Setup, fitted: Fitted) -> None:

@@ -278,6 +278,7 @@ def test_the_new_settings_reach_the_recipe(enter: Callable[..., Workspace]) -> N
         "dropout": 0.1,
         "token_dropout": 0.0,
         "label_smoothing": 0.1,
+        "distillation": 0.2,
     }
     for key, value in numbers.items():
         at.number_input(key=key).set_value(value)

@@ -34,6 +34,7 @@ RECIPE = Recipe(
     token_dropout=0.1,
     class_weights=True,
     label_smoothing=0.1,
+    distillation=0.2,
     precision="fp32",
 )
 DIES_AFTER, STOP_AFTER = 4, 20  # optimizer steps, of 24

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.training import head as heads
-from core.training.head import Head
+from core.training.head import Head, cross_fitted
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -152,3 +152,23 @@ def test_the_choice_is_the_same_twice_and_looks_at_a_sample_of_many(monkeypatch:
     monkeypatch.setattr(heads, "_solve", solve)
     heads.fit(features, targets, 3)
     assert sizes == [20] * (3 * len(heads.STRENGTHS)) + [300]
+
+
+def test_cross_fitted_answers_do_not_know_the_text_itself() -> None:
+    rng = np.random.default_rng(0)
+    targets = rng.integers(0, 3, 300)
+    features = (rng.normal(0, 0.4, (300, 8)) + 2 * np.eye(3, 8)[targets]).astype(np.float32)
+    found = cross_fitted(features, targets, 3)
+    assert found is not None
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
+    assert (found.argmax(axis=1) == targets).mean() > 0.95
+    wrong = targets.copy()
+    wrong[7] = (targets[7] + 1) % 3
+    told = cross_fitted(features, wrong, 3)
+    assert told is not None
+    assert told[7].argmax() == targets[7]
+    assert np.array_equal(found[7], told[7]), "its own label must not matter at all"
+
+
+def test_too_few_texts_teach_nothing() -> None:
+    assert cross_fitted(np.zeros((5, 4), dtype=np.float32), np.zeros(5, dtype=np.int64), 2) is None

@@ -152,6 +152,8 @@ def test_the_class_weights_of_a_run_are_those_of_its_texts(base: Path, tmp_path:
         {"token_dropout": 0.3},
         {"class_weights": True, "label_smoothing": 0.1},
         {"loss": "focal"},
+        {"dropout": 0.3},
+        {"distillation": 0.4},
         {"windows": True, "max_length": 8},
     ],
     ids=lambda change: "-".join(change) or "plain",
@@ -162,6 +164,8 @@ def test_a_batch_in_parts_gives_the_same_gradient(
     recipe = replace(RECIPE, **change)  # type: ignore[arg-type]
     run = made(base, tmp_path / "m", recipe, toy_data(23, 9), head=False)
     assert (run.material.windows is not None) == ("windows" in change)
+    if "distillation" in change:
+        run.taught = np.random.default_rng(0).dirichlet(np.ones(3), 23).astype(np.float32)
     rows = np.arange(11)
     whole_loss, whole = gradients(run, rows, 1)
     for parts in (2, 3, 11, 64):
@@ -177,6 +181,20 @@ def gradients(run: Run, rows: np.ndarray, parts: int) -> tuple[float, dict[str, 
     run.accumulation = parts
     loss = run._gradients(rows)
     return loss, {name: p.grad.numpy().copy() for name, p in run.learner.trainable()}
+
+
+def test_a_teacher_makes_up_its_share_of_the_target() -> None:
+    import torch
+
+    logits = torch.tensor([[2.0, 0.0, -1.0], [0.5, 1.5, 0.0]])
+    truth = torch.tensor([0, 2])
+    taught = torch.tensor([[0.2, 0.7, 0.1], [0.0, 0.5, 0.5]])
+    plain = torch.log_softmax(logits, 1)
+    wanted = -(0.6 * plain[[0, 1], truth] + 0.4 * (taught * plain).sum(1)).sum()
+    assert float(total_loss(logits, truth, taught=taught, trust=0.4)) == pytest.approx(
+        float(wanted), rel=1e-6
+    )
+    assert total_loss(logits, truth, taught=taught).equal(total_loss(logits, truth))
 
 
 def test_accumulation_ends_with_the_same_weights(base: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ RECIPE = Recipe(
     batch_size=16,
     learning_rate=2e-3,
     dropout=0.1,
+    distillation=0.3,
     precision="fp32",
     early_stopping=9,
 )
