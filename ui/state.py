@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     "home": ("Home", ""),
     "data": ("Data", "Bring"),
+    "annotate": ("Annotate", "Label"),
     "train": ("Train", "Train"),
     "runs": ("Runs", "Train"),
     "classify": ("Classify", "Use"),
@@ -61,10 +62,19 @@ def go(name: str, **query: str) -> NoReturn:
     st.switch_page(page(name), query_params=query or None)
 
 
+def signed_in() -> str | None:
+    """The name of who signed in, where the app asks for that (hosted); None: nobody has to."""
+    user = st.user
+    if not getattr(user, "is_logged_in", False):
+        return None
+    return str(user.get("name") or user.get("email") or "") or None
+
+
 # ------------------------------------------------------------------------------------- choices
 
 # The nouns that a tab has chosen; each is also the name of the query parameter in the address.
 DATA, MODEL, RUN, JOB = "data", "model", "run", "job"
+WHO = "who"  # the annotator of this tab
 VISITED = "visited"  # session key: names of the pages this session has seen
 
 
