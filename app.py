@@ -21,6 +21,7 @@ import streamlit as st
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 
+from api import labels as label_api
 from api.health import health_route
 from api.security import SecurityHeaders
 from core.errors import FinesiftError
@@ -85,7 +86,7 @@ limit_uploads()
 app = st.App(
     "ui/main.py",
     lifespan=lifespan,
-    routes=[health_route(workspace)],
+    routes=[health_route(workspace), *label_api.routes(workspace)],
     middleware=[
         Middleware(
             SecurityHeaders,

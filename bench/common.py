@@ -15,6 +15,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 
 
+csv.field_size_limit(1 << 30)  # an e-mail with its attachments is one cell
+
+
 def read_rows(*paths: Path) -> list[tuple[str, str]]:
     """(text, label) of every row of CSV files with the columns `text` and `label`, one file after the other."""
     found = []

@@ -67,7 +67,7 @@ def _fault(error: FinesiftError) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from core import verbs, verbs_train
+    from core import verbs, verbs_exchange, verbs_labels, verbs_train
 
     parser = argparse.ArgumentParser(
         prog="python -m core",
@@ -137,11 +137,21 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--out", required=True, metavar="FILE.npz")
     p.set_defaults(verb=verbs.attention)
 
+    verbs_exchange.add_flags(add("labels", help="labels out of a data set, or into it"))
+
+    p = add("agreement", help="how far the people who labelled a data set agree")
+    verbs_labels.add_agreement_flags(p)
+    p.set_defaults(verb=verbs_labels.agreement)
+
+    p = add("aggregate", help="one label per item from those of several people, file to file")
+    verbs_labels.add_aggregate_flags(p)
+    p.set_defaults(verb=verbs_labels.aggregate)
+
     for name, verb in (("datasets", verbs.datasets), ("runs", verbs.runs), ("models", verbs.models)):
         add(name, help=f"list {name}").set_defaults(verb=verb)
 
     p = add("worker", help="do the next waiting job (the app starts it by itself)")
-    p.add_argument("--lane", choices=("train", "use"), default="train")
+    p.add_argument("--lane", choices=("train", "use", "assist"), default="train")
     p.add_argument("--slot", type=int, default=0)
     p.set_defaults(verb=verbs.worker)
 

@@ -86,7 +86,7 @@ def find_rows(
     stands between several labels of a text: rows match that carry `label` among others.
     Raises NotFound, or BadData for an unknown fault.
     """
-    table = _arrow(folder)
+    table = arrow(folder)
     matches = _matches(table, query, label, part, fault, separator)
     if matches is None:
         return table.num_rows, _rows(table.slice(offset, limit))
@@ -96,7 +96,7 @@ def find_rows(
 
 def part_texts(folder: Path, part: str) -> tuple[list[int], list[str], list[str]]:
     """Row numbers, texts and labels of a part, in the order of the file. Raises NotFound."""
-    table = _arrow(folder).select(["row", "text", "label", "part"])
+    table = arrow(folder).select(["row", "text", "label", "part"])
     table = table.filter(pc.equal(table["part"], part))
     return table["row"].to_pylist(), table["text"].to_pylist(), table["label"].to_pylist()
 
@@ -125,7 +125,8 @@ def _files(folder: Path) -> list[Path]:
         raise NotFound(f"The texts in {folder} are gone or damaged. Import the data set again.") from None
 
 
-def _arrow(folder: Path) -> pa.Table:
+def arrow(folder: Path) -> pa.Table:
+    """All rows, memory-mapped: row, text, label, part, text_hash, duplicate, c0 … cK-1. Raises NotFound."""
     # Straight through Arrow: importing `datasets` takes most of a second, which a page does not have.
     try:
         return pa.concat_tables(pa.ipc.open_stream(pa.memory_map(str(f))).read_all() for f in _files(folder))

@@ -5,6 +5,7 @@ worker is a detached process of lower priority that leases the job, writes event
 looks for a request to stop. Who opens the workspace next calls `recover`, which notices dead workers.
 """
 
+from core.jobs.assist_job import submit_assist
 from core.jobs.resume import checkpoint_step, resume
 from core.jobs.submit import (
     TestFile,
@@ -24,6 +25,7 @@ __all__ = [
     "request_stop",
     "resume",
     "run_again",
+    "submit_assist",
     "submit_classification",
     "submit_evaluation",
     "submit_preflight",

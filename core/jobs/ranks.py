@@ -59,6 +59,7 @@ def tell(group: Group, task: Task) -> None:
         "validation_labels": _plain(data.validation_labels, data.several),
         "labels": list(data.labels),
         "several": data.several,
+        "soft": None if data.soft is None else [[float(share) for share in row] for row in data.soft],
         "recipe": task.recipe.to_json(),
         "base": task.base,
         "base_name": task.base_name,
@@ -76,6 +77,7 @@ def _hear(group: Group) -> Task:
         [tuple(own) for own in words["validation_labels"]] if several else words["validation_labels"],
         tuple(words["labels"]),
         several,
+        words["soft"],
     )
     return Task(data, Recipe.from_json(words["recipe"]), words["base"], words["base_name"])
 

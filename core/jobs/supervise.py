@@ -22,7 +22,8 @@ from core.training.group import ENVIRONMENT
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-LANE_NAMES = ("train", "use")
+LANE_NAMES = ("train", "use", "assist")
+ASSISTANTS = 3  # data sets whose labelling a model follows at once; an idle one gives way to one that waits
 RESTART_SECONDS = 3.0  # a started worker gets this long before another one is tried
 SPIN_SHARED, SPIN_IDLE = "1000", "10000"  # turns that a thread waits awake (docs/decisions/0006)
 STARTS_TRIED = 3  # workers that may end with a fault before they have a job, until that job fails
@@ -54,12 +55,13 @@ def ensure_workers(ws: Workspace) -> None:
     waiting = [job for job in job_rows.open_jobs(ws.db) if job.state == JobState.QUEUED]
     for lane in LANE_NAMES:
         queued = sum(lane_of(job.kind) == lane for job in waiting)
-        for number in range(min(queued, slots(ws.settings, lane))):
-            _start_worker(ws, lane, number)
+        for number in range(slots(ws.settings, lane)):
+            if queued > 0:
+                queued -= _start_worker(ws, lane, number)
 
 
 def lane_of(kind: str) -> str:
-    return "train" if kind == "train" else "use"
+    return kind if kind in ("train", "assist") else "use"
 
 
 def launch_lane(job_id: str) -> str:
@@ -69,7 +71,7 @@ def launch_lane(job_id: str) -> str:
 
 def slots(settings: Settings, lane: str) -> int:
     """How many jobs of a lane may work at once on this machine."""
-    return settings.trainings if lane == "train" else 1
+    return {"train": settings.trainings, "assist": ASSISTANTS}.get(lane, 1)
 
 
 def slot_lock(settings: Settings, lane: str, number: int) -> FileLock:
@@ -116,8 +118,8 @@ def _gone(holder: job_rows.Holder, now: float, lease_seconds: float) -> bool:
     return now > holder.lease_until + 3 * lease_seconds
 
 
-def _start_worker(ws: Workspace, lane: str, number: int) -> None:
-    """Start one unless the slot's worker lives or was started a moment ago."""
+def _start_worker(ws: Workspace, lane: str, number: int) -> bool:
+    """Start one unless the slot's worker lives or was started a moment ago. Whether one is on its way to a job."""
     settings = ws.settings
     key = f"{settings.home}:{lane}:{number}"
     with _started_lock:
@@ -125,21 +127,22 @@ def _start_worker(ws: Workspace, lane: str, number: int) -> None:
         if process is not None:
             process.poll()  # reaps it when it has ended
             if process.returncode is None and time.monotonic() - started < RESTART_SECONDS:
-                return
+                return True
             idle = process.returncode and not job_rows.has_worked(ws.db, machine(), process.pid)
             _faults[key] = _faults.get(key, 0) + 1 if idle else 0
             if _faults[key] >= STARTS_TRIED:
                 _faults[key] = 0
                 del _started[key]
                 job_rows.fail_next(ws.db, lane, _start_fault(log_file(settings, lane, number)))
-                return
+                return True
         lock = slot_lock(settings, lane, number)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            return
+            return False
         lock.release()
         _started[key] = (time.monotonic(), _spawn(settings, lane, number))
+        return True
 
 
 def _start_fault(log: Path) -> str:

@@ -19,6 +19,7 @@ from core.inference.classifier import Classifier
 from core.jobs import adopt, ranks
 from core.jobs.link import Link
 from core.jobs.resume import checkpoints
+from core.jobs.soft import soft_labels
 from core.records import Finished, Job, JobState, Note, Part, Run, Rung, Scores
 from core.store import jobs as job_rows
 from core.store import runs as run_rows
@@ -41,6 +42,7 @@ class Texts:
     labels: tuple[str, ...]
     separator: str | None = None  # between several labels of a text; the pairs then hold tuples
     notes: list[str] = field(default_factory=list)
+    soft: list[list[float]] | None = None  # of the training texts, in the order of `labels`
 
 
 def run_training(ws: Workspace, job: Job, link: Link) -> None:
@@ -78,6 +80,7 @@ def gather(ws: Workspace, run: Run) -> Texts:
     train_part = _pairs(folder, Part.TRAIN, separator)
     texts = Texts(train_part, _pairs(folder, Part.VALIDATION, separator), None, (), separator)
     own_test = ws.run_folder(run.id) / "test"
+    forbidden: set[str] = set()
     if own_test.is_dir():
         texts.test = _pairs(own_test, Part.TRAIN, separator)  # a shelf of its own that was not split
         freed = _pairs(folder, Part.TEST, separator)
@@ -86,8 +89,15 @@ def gather(ws: Workspace, run: Run) -> Texts:
             texts.notes.append(
                 f"Your test file takes the place of the held-out part, so its {len(freed):,} texts are trained on."
             )
-        _leave_out(texts, {normalise(text) for text, _ in texts.test})
+        forbidden = {normalise(text) for text, _ in texts.test}
+        _leave_out(texts, forbidden)
     texts.labels = label_names(texts.train, texts.validation)
+    used = [Part.TRAIN] if texts.test is None else [Part.TRAIN, Part.TEST]
+    texts.soft = soft_labels(ws, ws.dataset(run.dataset_id), used, texts.labels, forbidden)
+    if texts.soft is not None:
+        texts.notes.append(
+            "Fine-tuning learns from the soft labels of this data set; everything is measured by its labels."
+        )
     return texts
 
 
@@ -109,7 +119,7 @@ def _leave_out(texts: Texts, forbidden: set[str]) -> None:
 
 def _train(ws: Workspace, run: Run, texts: Texts, link: Link, group: Group) -> tuple[Finished, list[Rung]]:
     """The last event, and the baseline ladder."""
-    data = as_data(texts.train, texts.validation, texts.labels, texts.separator is not None)
+    data = as_data(texts.train, texts.validation, texts.labels, texts.separator is not None, texts.soft)
     dataset = ws.dataset(run.dataset_id or "")
     sidecar: dict[str, Any] = {
         "run": run.id,
@@ -171,7 +181,11 @@ def label_names(*parts: Sequence[Pair]) -> tuple[str, ...]:
 
 
 def as_data(
-    train: Sequence[Pair], validation: Sequence[Pair], labels: Sequence[str], several: bool
+    train: Sequence[Pair],
+    validation: Sequence[Pair],
+    labels: Sequence[str],
+    several: bool,
+    soft: Sequence[Sequence[float]] | None = None,
 ) -> TrainingData:
     return TrainingData(
         train_texts=[text for text, _ in train],
@@ -180,6 +194,7 @@ def as_data(
         validation_labels=_indices(validation, labels),
         labels=labels,
         several=several,
+        soft=soft,
     )
 
 

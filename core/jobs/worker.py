@@ -19,7 +19,7 @@ from filelock import Timeout
 from core.errors import DiskFull, FinesiftError, LeaseLost, OutOfMemory
 from core.jobs import adopt
 from core.jobs.link import Link
-from core.jobs.supervise import ensure_workers, launch_lane, log_file, machine, recover, slot_lock
+from core.jobs.supervise import ensure_workers, lane_of, launch_lane, log_file, machine, recover, slot_lock
 from core.records import Job, JobState
 from core.store import jobs as job_rows
 from core.workspace import Workspace
@@ -94,6 +94,10 @@ def handler(kind: str) -> Callable[[Workspace, Job, Link], None]:
         from core.jobs.train_job import run_training
 
         return run_training
+    if kind == "assist":
+        from core.jobs.assist_job import run_assist
+
+        return run_assist
     from core.jobs.preflight_job import run_preflight
     from core.jobs.use_jobs import run_classification, run_evaluation
 
@@ -129,7 +133,7 @@ def _named(error: BaseException, ws: Workspace, job: Job) -> FinesiftError:
         )
     if isinstance(error, MemoryError):
         return OutOfMemory("This machine's memory did not suffice. Take a smaller batch or shorter texts.")
-    log = log_file(ws.settings, "train" if job.kind == "train" else "use", 0)
+    log = log_file(ws.settings, lane_of(job.kind), 0)
     return FinesiftError(
         f"Something went wrong that Finesift has no word for ({type(error).__name__}: {str(error)[:200]}). "
         f"The details are in {log.name} in the home folder's “locks”."

@@ -128,9 +128,7 @@ def _read(folder: Path, _changed: int, _inode: int) -> Pool:
 
 
 def write(folder: Path, arrays: Mapping[str, np.ndarray[Any, Any]], facts: Mapping[str, Any]) -> None:
-    """A new generation: `arrays` are those of ARRAYS, `facts` the other fields of Pool as JSON. An array that is the
-    very same object as in the generation before need not be written again: give its file's name instead.
-    """
+    """A new generation: `arrays` are those of ARRAYS, `facts` the other fields of Pool but `at`, as JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     generation = int(facts["generation"])
     files: dict[str, str] = {}

@@ -96,12 +96,9 @@ def _mixed(rows: np.ndarray[Any, Any], seed: int) -> np.ndarray[Any, Any]:
     """A random order that does not depend on which other rows there are: by a hash of row and seed (the finaliser
     of SplitMix64; G. Steele et al., 2014).
     """
-    z = (
-        rows.astype(np.uint64)
-        + np.uint64(seed % 2**32) * np.uint64(0x9E3779B97F4A7C15)
-        + np.uint64(0x9E3779B97F4A7C15)
-    )
+    start = ((seed + 1) * 0x9E3779B97F4A7C15) % 2**64
     with np.errstate(over="ignore"):
+        z = rows.astype(np.uint64) + np.uint64(start)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return rows[np.argsort(z ^ (z >> np.uint64(31)), kind="stable")]

@@ -55,6 +55,13 @@ class Votes:
         np.add.at(found, (text, self.codes[text, person]), 1)
         return found
 
+    @property
+    def disputed(self) -> Matrix:
+        """(N,) bool: texts to which two people gave different answers."""
+        highest = self.codes.max(axis=1, initial=MISSING)
+        lowest = np.where(self.codes == MISSING, highest[:, None], self.codes).min(axis=1, initial=2**31 - 1)
+        return np.asarray((lowest < highest) & (highest != MISSING))
+
     def taken(self, texts: Matrix) -> Votes:
         """Only these texts, by position or as a mask."""
         at = np.arange(len(self.rows))[texts]
@@ -80,7 +87,9 @@ class Votes:
         return tuple(self.labels[at] for at in self.sets[code])
 
 
-def votes_of(answers: Iterable[Answer], scheme: Scheme, hashes: Sequence[str] | None = None) -> Votes:
+def votes_of(
+    answers: Iterable[Answer], scheme: Scheme, hashes: Sequence[str] | Matrix | None = None
+) -> Votes:
     """The table of these answers, read through the newest version of the scheme.
 
     Skipped and cleared texts count as no answer, and so does an answer whose labels are all deleted by now, or one
@@ -154,7 +163,7 @@ def _table(
     listed = list(said)
     texts = {text: at for at, text in enumerate(dict.fromkeys(text for text, *_ in listed))}
     people = {person: at for at, person in enumerate(sorted({person for _, person, *_ in listed}))}
-    sets = {(): 0} if several else {(c,): c for c in range(len(labels))}
+    sets: dict[tuple[int, ...], int] = {(): 0} if several else {(c,): c for c in range(len(labels))}
     codes = np.full((len(texts), len(people)), MISSING, dtype=np.int32)
     stamps = np.zeros((len(texts), len(people)), dtype=np.int64)
     for text, person, held, stamp in listed:

@@ -65,6 +65,8 @@ def contrast(work: Setup, part: Part, before: int = 0) -> Generator[Event, None,
     torch.manual_seed(recipe.seed)
     special = np.asarray(work.tokenizer.all_special_ids)
     reader = work.reader()
+    if work.precision.name == "fp16":
+        reader.dtype = None  # a few hundred steps do not repay scaling gradients for fp16's small range
     for step, rows in enumerate(_batches(rows_of, rng)):
         if work.should_stop():
             break

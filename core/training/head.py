@@ -19,6 +19,7 @@ _CROSS_FOLDS, _CROSS_STRENGTH = 5, 0.1  # of the heads that judge texts that the
 _FOLDS = 3
 _CHOOSING = 2000  # texts that the choice of C looks at
 _STEPS_CHOOSING, _STEPS = 50, 300
+_NEVER = -20.0  # bias of a class that no text has
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,21 @@ def fit(
     balanced: bool = False,
     strength: float | None = None,
     seed: int = 0,
+    start: Head | None = None,
 ) -> Head:
     """A head on (N, D) float32 features.
 
     `targets`: (N,) class indices, or (N, C) booleans where a text may have several labels (then one logistic
     regression per class). `strength` skips the choice of C. A class without any text gets a bias that keeps it
-    from being chosen. `balanced` weighs errors on rare classes more.
+    from being chosen. `balanced` weighs errors on rare classes more. `start`: a head for the same classes, fitted on
+    nearly the same texts, from which the solver goes on; where it ends is the same but for the tolerance.
     """
     centre = features.mean(axis=0)
     centred = features - centre  # the penalty then does not pull on what all texts share
     if strength is None:
         strength = _choose(centred, targets, balanced, seed)
-    weight, bias = _solve(centred, targets, classes, strength, balanced, _STEPS)
+    known = None if start is None else (start.weight, start.bias + start.weight @ centre)
+    weight, bias = _solve(centred, targets, classes, strength, balanced, _STEPS, known)
     return Head(weight, (bias - weight @ centre).astype(np.float32), strength)
 
 
@@ -130,17 +134,24 @@ def _solve(
     strength: float,
     balanced: bool,
     steps: int,
+    start: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]] | None = None,
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """(C, D) and (C,) float32."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     weight = np.zeros((classes, features.shape[1]), dtype=np.float32)
-    bias = np.full(classes, -20.0, dtype=np.float32)
+    bias = np.full(classes, _NEVER, dtype=np.float32)
     weighting = "balanced" if balanced else None
 
-    def regression() -> Any:
-        return LogisticRegression(C=strength, max_iter=steps, class_weight=weighting, tol=1e-3)
+    def regression(coefficients: Any = None, intercepts: Any = None) -> Any:
+        warm = coefficients is not None
+        made = LogisticRegression(
+            C=strength, max_iter=steps, class_weight=weighting, tol=1e-3, warm_start=warm
+        )
+        if warm:
+            made.coef_, made.intercept_ = coefficients, intercepts
+        return made
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the penalty bounds what is left to gain
@@ -148,7 +159,15 @@ def _solve(
             if (targets == targets[0]).all():  # nothing to tell apart
                 bias[targets[0]] = 0.0
                 return weight, bias
-            found = regression().fit(features, targets)
+            first = np.unique(targets)
+            if start is None:
+                found = regression().fit(features, targets)
+            elif len(first) == 2:  # one row of coefficients, see below
+                apart = [values[first[1:]] - values[first[:1]] for values in start]
+                found = regression(*apart).fit(features, targets)
+            else:
+                new = start[1][first] < _NEVER / 2  # classes that had no text: a bias as far off as any start
+                found = regression(start[0][first], np.where(new, 0, start[1][first])).fit(features, targets)
             present = found.classes_
             if len(present) == 2:  # one row of coefficients: for the second class against the first
                 weight[present] = np.stack([-found.coef_[0], found.coef_[0]]) / 2
@@ -161,6 +180,11 @@ def _solve(
             if positive.all() or not positive.any():
                 bias[c] = 20.0 if positive.all() else -20.0
                 continue
-            found = regression().fit(features, positive)
+            warm = (
+                ()
+                if start is None or abs(start[1][c]) > -_NEVER / 2
+                else (start[0][c : c + 1], start[1][c : c + 1])
+            )
+            found = regression(*warm).fit(features, positive)
             weight[c], bias[c] = found.coef_[0], found.intercept_[0]
     return weight, bias

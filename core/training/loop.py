@@ -334,7 +334,8 @@ class _Work:
             keeper=self._keeper(),
             group=self.group,
             accumulation=recipe.accumulation,
-            taught=work.taught,
+            taught=work.taught if self.data.soft is None else self.data.soft_targets,
+            trust=recipe.distillation if self.data.soft is None else 1.0,
             average=Average(total if recipe.average_weights else 0),
         )
         if self.places.checkpoints is not None:

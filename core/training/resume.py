@@ -39,6 +39,7 @@ def identity(setup: Setup, recipe: Recipe) -> dict[str, str]:
             [_plain(label) for label in data.train_labels],
             list(data.validation_texts),
             [_plain(label) for label in data.validation_labels],
+            *([] if data.soft is None else [[f"{share:.6g}" for share in row] for row in data.soft]),
         ),
         "labels": checkpoint.fingerprint(list(data.labels)),
         "tokenizer": checkpoint.fingerprint(setup.tokenizer.backend_tokenizer.to_str()),

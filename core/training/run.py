@@ -58,6 +58,7 @@ class Run:
     group: Group
     checkpoint: Callable[[Run], Checkpointed | None] = lambda run: None  # asked after every step
     taught: np.ndarray[Any, Any] | None = None  # (N, C) float32: what a teacher says of each training text
+    trust: float = 0.0  # the share of each target that this is; with several labels a text it is all of it
     average: Average = field(default_factory=lambda: Average(0))  # of the last states
     clock: Clock = field(default_factory=Clock)
     step: int = 0
@@ -220,14 +221,15 @@ class Run:
                 focal=self.recipe.loss == "focal",
                 of_text=None if shares is None else shares.to(device),
                 taught=self._taught(rows),
-                trust=self.recipe.distillation,
+                trust=self.trust,
             ), width
 
     def _targets(self, rows: np.ndarray[Any, Any]) -> Any:
         import torch
 
         part = self.material.train
-        found = torch.from_numpy(part.targets[part.owner[rows]])
+        soft = self.taught if self.material.several else None
+        found = torch.from_numpy((part.targets if soft is None else soft)[part.owner[rows]])
         return found.float() if found.ndim == 2 else found
 
     def _taught(self, rows: np.ndarray[Any, Any]) -> Any:

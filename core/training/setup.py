@@ -220,7 +220,7 @@ def teach(setup: Setup, fitted: Fitted) -> Iterator[Event]:
     import torch
 
     classes = len(setup.material.labels)
-    wanted = setup.recipe.distillation > 0 and not setup.material.several
+    wanted = setup.recipe.distillation > 0 and not setup.material.several and setup.data.soft is None
     if not wanted or len(fitted.train) != setup.material.train.texts or len(fitted.train) * classes > _TAUGHT:
         return
     made: dict[str, Any] = {}

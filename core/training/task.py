@@ -25,6 +25,9 @@ class TrainingData:
     validation_labels: Sequence[Any]
     labels: Sequence[str]  # C class names
     several: bool = False  # a text may have several labels, or none
+    # shares or probabilities of the C classes for each training text: the whole target of fine-tuning, in place of
+    # the labels. Heads, measures and class weights go by the labels.
+    soft: Sequence[Sequence[float]] | None = None
 
     @property
     def train_targets(self) -> np.ndarray[Any, Any]:
@@ -34,6 +37,11 @@ class TrainingData:
     @property
     def validation_targets(self) -> np.ndarray[Any, Any]:
         return _targets(self.validation_labels, len(self.labels), self.several)
+
+    @property
+    def soft_targets(self) -> np.ndarray[Any, Any] | None:
+        """(N, C) float32; None: there are only hard labels."""
+        return None if self.soft is None else np.asarray(self.soft, dtype=np.float32)
 
     def label_words(self, row: int) -> str:
         """The label of a training text, or its labels joined by a comma."""
@@ -134,5 +142,8 @@ def _require_consistent(data: TrainingData) -> None:
             raise ValueError(f"{len(texts)} texts, but {len(labels)} labels")
         if any(not 0 <= label < len(data.labels) for label in counts(labels, data.several)):
             raise ValueError("a label index is outside the class names")
+    soft = data.soft_targets
+    if soft is not None and soft.shape != (len(data.train_texts), len(data.labels)):
+        raise ValueError(f"soft labels of shape {soft.shape}")
     if len(set(data.labels)) != len(data.labels):
         raise ValueError("two classes have the same name")
