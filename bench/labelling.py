@@ -205,11 +205,8 @@ def label(
     from core.training.relearn import Labelled, Quick
 
     pool, targets = data["train"], data["train_targets"]
-    # the test part stands behind the pool only to be asked about: neither cover nor queue knows it
-    everything = np.concatenate([pool, data["test"]])
-    test = Labelled(np.arange(len(pool), len(everything)), data["test_targets"])
     classes = len(data["names"])
-    quick = Quick(everything, data["said"], np.arange(classes), classes, False, seed)
+    quick = Quick(pool, data["said"], np.arange(classes), classes, False, seed)
     cover, mixed = Cover(pool, seed), np.random.default_rng(seed).permutation(len(pool))
     start = {"random": budget, "diverse": budget, "auto": FIRST}.get(strategy, START)
     got = mixed[:start] if strategy == "random" else cover.order(np.arange(len(pool)), start)
@@ -220,11 +217,11 @@ def label(
         labelled = Labelled(got[:size], targets[got[:size]])
         quick.learn(labelled)
         if size in marks:
-            results[size] = float(quick.right(test).mean())
+            results[size] = float((quick.of(data["test"]).argmax(axis=1) == data["test_targets"]).mean())
         if size >= budget:
             return [results[mark] for mark in marks]
         if size == len(got):
-            margins, entropies, _ = measures(quick.probabilities(inside), False)
+            margins, entropies, _ = measures(quick.probabilities(), False)
             left = np.setdiff1d(inside, got)
             if strategy == "auto":
                 new = cover.ask_next(left, got, margins, batch)

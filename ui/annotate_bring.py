@@ -6,6 +6,7 @@ Draws and asks; matching and saving is core.exchange's affair.
 from __future__ import annotations
 
 import re
+import zlib
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,7 +14,7 @@ import streamlit as st
 from core import exchange
 from core.data.table import suggest_columns
 from core.exchange import Proposal, Wish
-from core.labels.exchange import COLUMNS, recognise
+from core.labels.exchange import AUTO, COLUMNS, recognise
 from core.labels.nouns import Annotator, Scheme
 from core.records import Dataset
 from core.workspace import Workspace
@@ -23,6 +24,7 @@ from ui.uploads import kept_upload
 from ui.words import count_words, counted, shorten
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
     from streamlit.runtime.uploaded_file_manager import UploadedFile
 
     from core.data.table import Table
@@ -91,44 +93,56 @@ def _brought() -> None:
 
 def _wish(table: Table, scheme: Scheme, me: Annotator) -> Wish:
     """What the columns mean; a format that is recognised says so itself."""
-    form = recognise(table)
-    known = form is not None
-    text = label = annotator = None
-    if form is None:
-        guessed = suggest_columns(table)
-        names = [name or f"(column {i + 1})" for i, name in enumerate(table.columns)]
-        spots = st.columns(3)
-        picked = []
-        for spot, title, guess, optional in zip(
-            spots,
-            ("Text", "Label", "Annotator"),
-            (*guessed, _people(table)),
-            (False, False, True),
-            strict=True,
-        ):
-            options = [NONE, *range(len(names))] if optional else list(range(len(names)))
-            index = options.index(guess) if guess in options else 0
-            picked.append(
-                spot.selectbox(
-                    title,
-                    options,
-                    index=index,
-                    format_func=lambda i: "The file does not say" if i == NONE else names[i],
-                    key=f"files_column_{title.lower()}",
-                )
-            )
-        text, label = (_named(table, int(one or 0)) for one in picked[:2])
-        annotator = None if picked[2] in (None, NONE) else _named(table, int(picked[2]))
-    separator = "auto"
-    if not known and scheme.several:
-        typed = st.text_input(
+    if recognise(table) is not None:
+        return Wish(who=_whose(me))
+    text, label, annotator = _columns(table)
+    separator = ""
+    if scheme.several:
+        separator = st.text_input(
             "Between several labels of a cell", key="files_separator", placeholder="found out"
         )
-        separator = typed or "auto"
-    who = st.text_input(
-        "Whose labels are those without a name?", value=me.name, max_chars=80, key="files_whose"
+    complete = annotator is not None and all((cell or "").strip() for cell in table.column(annotator))
+    return Wish(
+        COLUMNS,
+        text=_named(table, text),
+        label=_named(table, label),
+        annotator=None if annotator is None else _named(table, annotator),
+        separator=separator or AUTO,
+        who=me.name if complete else _whose(me),
     )
-    return Wish(COLUMNS if not known else "auto", text, label, annotator, None, separator, who.strip())
+
+
+def _columns(table: Table) -> tuple[int, int, int | None]:
+    """Text, label, and annotator if there is one; guessed, and changeable."""
+    guessed = suggest_columns(table)
+    names = [name or f"(column {i + 1})" for i, name in enumerate(table.columns)]
+    mark = zlib.crc32("\n".join(table.columns).encode())  # another file's choice of columns does not stay
+
+    def choose(spot: DeltaGenerator, title: str, options: list[int], guess: int | None) -> int:
+        picked = spot.selectbox(
+            title,
+            options,
+            index=options.index(guess) if guess in options else 0,
+            format_func=lambda i: "The file does not say" if i == NONE else names[i],
+            key=f"files_{title.lower()}_{mark:x}",
+        )
+        return options[0] if picked is None else int(picked)
+
+    everything = list(range(len(names)))
+    left, middle, right = st.columns(3)
+    text = choose(left, "Text", everything, guessed[0])
+    label = choose(middle, "Label", everything, guessed[1])
+    annotator = choose(right, "Annotator", [NONE, *everything], _people(table))
+    return text, label, None if annotator == NONE else annotator
+
+
+def _whose(me: Annotator) -> str:
+    asked = "Whose labels are those without a name?"
+    return st.text_input(asked, value=me.name, max_chars=80, key="files_whose").strip()
+
+
+def _kind(proposal: Proposal) -> str:
+    return "a table" if proposal.format == "Table" else f"a file of {proposal.format}"
 
 
 def _people(table: Table) -> int | None:
@@ -162,7 +176,7 @@ def _proposal(
 
 def _draw_proposal(proposal: Proposal) -> None:
     parts.section(
-        "What this file would bring", f"Read as {proposal.format}. Nothing is saved before you say so."
+        "What this file would bring", f"Read as {_kind(proposal)}. Nothing is saved before you say so."
     )
     parts.figures(
         (

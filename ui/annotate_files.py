@@ -134,13 +134,10 @@ def _make_dataset(workspace: Workspace, dataset: Dataset, scheme: Scheme, _me: A
         "A new data set with all original columns and a label for each text that has one. The evaluation part becomes its "
         "test part; the rest is split into training and validation."
     )
-    left, right = st.columns(2)
-    with left:
-        method = _method("files_method", harvest.METHODS)
+    method = _method("files_method", harvest.METHODS)
     who = None
     if method == harvest.PERSON:
-        with right:
-            who = _person(workspace, dataset, "Whose labels", "files_person", everybody=False)
+        who = _person(workspace, dataset, "Whose labels", "files_person", everybody=False)
         if who is None:
             parts.hint("Nobody has labelled this data set yet.")
             return
@@ -148,7 +145,8 @@ def _make_dataset(workspace: Workspace, dataset: Dataset, scheme: Scheme, _me: A
         "Keep soft labels too",
         key="files_soft",
         help="One further column for each class: the share of the people who gave it, or its probability. "
-        "The label column stays as it is.",
+        "The label column stays as it is. Fine-tuning then learns from the soft labels; the quick head and all figures go "
+        "by the label.",
     )
     how = harvest.How(method, who, bool(soft))
     found = _agreement(workspace, dataset, scheme, how)

@@ -12,6 +12,7 @@ import streamlit as st
 from core.data.labels import split_labels
 from core.errors import FinesiftError
 from core.records import Dataset, Part, Reading, Row
+from core.store import labels as label_rows
 from core.workspace import Workspace
 from ui import charts, parts, state
 from ui.colors import class_colors
@@ -42,9 +43,22 @@ def pick(workspace: Workspace) -> Dataset | None:
         dataset = parts.pick_dataset(workspace, key="data_pick")
         if dataset is None:
             return None
-        train = st.button("Train on it", type="primary", key="data_train", disabled=not dataset.labelled)
+        label = st.button(
+            "Label it",
+            type="secondary" if dataset.labelled else "primary",
+            key="data_label",
+            icon=":material/edit_note:",
+        )
+        train = st.button(
+            "Train on it",
+            type="primary" if dataset.labelled else "secondary",
+            key="data_train",
+            disabled=not dataset.labelled,
+        )
         rename = st.button("Rename", key="data_rename", icon=":material/edit:")
         delete = st.button("Delete", key="data_delete", icon=":material/delete:")
+    if label:
+        state.go("annotate", data=dataset.id)
     if train:
         state.go("train", data=dataset.id)
     if rename:
@@ -57,11 +71,21 @@ def pick(workspace: Workspace) -> Dataset | None:
     if delete:
         parts.confirm_delete(
             dataset.name,
-            f"{counted(dataset.rows, 'row')} will be gone for good. Models trained on it stay, and so do the runs.",
+            f"{counted(dataset.rows, 'row')} will be gone for good{_answers(workspace, dataset)}. Models trained on it "
+            "stay, and so do the runs.",
             lambda: delete_dataset(workspace, dataset),
             key="data_delete_dialog",
         )
     return dataset
+
+
+def _answers(workspace: Workspace, dataset: Dataset) -> str:
+    """What people have labelled of it, which goes with it."""
+    people = label_rows.annotators(workspace.db, dataset.id)
+    if not people:
+        return ""
+    answers = label_rows.count(workspace.db, dataset.id)
+    return f", and with them {counted(answers, 'answer')} that {counted(len(people), 'person', 'people')} gave here"
 
 
 def delete_dataset(workspace: Workspace, dataset: Dataset) -> None:

@@ -22,6 +22,7 @@ KINDS = {
     "classify": ("Classifying", "classify"),
     "evaluate": ("Measuring", "runs"),
     "preflight": ("Checking before training", "train"),
+    "assist": ("Learning beside you", "annotate"),
 }
 
 
@@ -65,7 +66,7 @@ def _name(workspace: Workspace, job: Job) -> str:
             return workspace.run(str(run_id)).name
     except NotFound:
         return ""
-    return str(job.payload.get("file_name") or "")
+    return str(job.payload.get("file_name") or job.payload.get("name") or "")
 
 
 def show(workspace: Workspace, here: str) -> None:
@@ -101,7 +102,9 @@ def _draw(workspace: Workspace, was_running: bool, here: str) -> None:
             state.page(first.page),
             label="Watch it",
             icon=":material/monitoring:",
-            query_params={"job": first.job.id},
+            query_params={"data": first.job.payload["dataset_id"]}
+            if first.job.kind == "assist"
+            else {"job": first.job.id},
         )
 
 
@@ -109,6 +112,8 @@ def time_and_device(beat: Pulse) -> list[str]:
     """“about 2 min left”, “CPU, 2 threads”: what is known of them."""
     if beat.job.state is JobState.STOPPING:
         words = ["stopping"]
+    elif beat.job.kind == "assist" and beat.share >= 1:
+        words = ["from every answer"]
     elif beat.remaining is None:
         words = ["preparing"]
     else:

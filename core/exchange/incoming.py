@@ -25,6 +25,7 @@ from core.store import schemes
 from core.workspace import Workspace
 
 _BATCH = 2_000  # answers in one transaction
+_LONGEST_NAME = 80  # as core.store.labels takes them
 _SHOWN = 5  # lines that are named as examples
 
 
@@ -192,11 +193,16 @@ def bring_in(ws: Workspace, proposal: Proposal, *, author: str, partly: bool = F
             f"Nothing was brought in: {matched_words(proposal)} Choose the data set that this file belongs to, or say "
             "that the other lines are to be brought in all the same."
         )
-    nameless = "" in proposal.people
-    if nameless:
+    if "" in proposal.people:
         raise BadData(
             "The file does not say who labelled. Name a column with names, or whose labels these are."
         )
+    for name in proposal.people:
+        if len(name) > _LONGEST_NAME or not name.isprintable():
+            raise BadData(
+                f"“{name[:40]}” is no name of a person: it has more than {_LONGEST_NAME} characters, or some that "
+                "cannot be printed. Choose another column for the annotator."
+            )
     scheme = _scheme(ws, proposal, author)
     before = label_rows.last_number(ws.db, proposal.dataset.id)
     people = {name: label_rows.annotator(ws.db, name) for name in proposal.people}
@@ -244,7 +250,7 @@ def _sent(proposal: Proposal, name: str, person: str, scheme: Scheme) -> Iterato
                 state=said.state,
                 stamp=now if said.stamp is None else said.stamp,
                 flagged=said.flagged,
-                note=said.note,
+                note=clean(said.note),
                 seconds=said.seconds,
                 key="import",
                 source=Source.IMPORTED,

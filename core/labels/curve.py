@@ -100,7 +100,7 @@ def fit_curve(
     shown = _at(whole, ahead)
     lows, highs = np.percentile(np.stack([_at(law, ahead) for law in laws]), [2.5, 97.5], axis=0)
     points = tuple(
-        (int(n), *_rounded((v, min(lo, v), max(hi, v))))
+        (int(n), round(float(v), 5), round(float(min(lo, v)), 5), round(float(max(hi, v)), 5))
         for n, v, lo, hi in zip(ahead, shown, lows, highs, strict=True)
     )
     needed = np.asarray([_needed(law, labels) for law in laws])

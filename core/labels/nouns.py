@@ -43,7 +43,7 @@ class Scheme:
 
     def now(self, ids: tuple[str, ...]) -> tuple[str, ...]:
         """What an answer's label ids mean today: merges followed, deleted ones left out, each once, in the order of
-        the scheme.
+        the scheme. Several labels where a text may have one mean none: the text waits for another answer.
         """
         known = {label.id: at for at, label in enumerate(self.labels)}
         found = set()
@@ -54,6 +54,8 @@ class Scheme:
                 label_id = self.merged[label_id]
             if label_id in known:
                 found.add(label_id)
+        if len(found) > 1 and not self.several:
+            return ()
         return tuple(sorted(found, key=known.__getitem__))
 
     def label(self, label_id: str) -> Label | None:

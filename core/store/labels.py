@@ -172,6 +172,13 @@ def recent(db: Database, dataset_id: str, annotator_id: str, n: int) -> list[Ans
     return sorted(found, key=lambda answer: answer.stamp, reverse=True)
 
 
+def count(db: Database, dataset_id: str) -> int:
+    """Texts that were answered, each once per person; what was undone left out."""
+    query = select(func.count()).where(N.c.dataset_id == dataset_id, N.c.state != AnswerState.CLEARED.value)
+    with db.read() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
 def last_number(db: Database, dataset_id: str) -> int:
     """The newest number of the trail; 0 where nothing was answered yet."""
     with db.read() as connection:

@@ -131,13 +131,13 @@ annotators = Table(
 )
 
 
-def _of_dataset(**more: bool) -> Column[str]:
+def _of_dataset(**more: Any) -> Column[str]:
     return Column(
         "dataset_id", String(40), ForeignKey("datasets.id", ondelete="CASCADE"), nullable=False, **more
     )
 
 
-def _of_annotator(**more: bool) -> Column[str]:
+def _of_annotator(**more: Any) -> Column[str]:
     return Column("annotator_id", String(40), ForeignKey("annotators.id"), nullable=False, **more)
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from core.evaluation.metrics import wilson
 from core.labels.curve import Curve, fit_curve, sizes_of
 from core.labels.similar import by_names
-from core.models.forward import softmax
 from core.training import head as heads
 from core.training.head import Head
 
@@ -92,9 +91,12 @@ class Quick:
 
     def probabilities(self, texts: Array | None = None) -> Array:
         """(U, C) float32, or of some texts; rows sum to 1 unless a text may have several labels."""
+        return self.of(self.embeddings if texts is None else self.embeddings[texts])
+
+    def of(self, features: Array) -> Array:
+        """(n, C) float32 of any (n, D) features."""
         if self._head is None:
             raise RuntimeError("nothing was learnt yet")
-        features = self.embeddings if texts is None else self.embeddings[texts]
         return self._normalised(self._logits(self._head, features) / np.float32(self.temperature))
 
     def right(self, labelled: Labelled) -> Array:
@@ -189,7 +191,11 @@ class Quick:
     def _normalised(self, logits: Array) -> Array:
         if self.several:
             return np.asarray(1.0 / (1.0 + np.exp(-np.clip(logits, -60, 60))), dtype=np.float32)
-        return np.asarray(softmax(logits), dtype=np.float32)
+        found = np.exp(
+            logits - logits.max(axis=1, keepdims=True)
+        )  # in float32: half the time of `forward.softmax`
+        found /= found.sum(axis=1, keepdims=True)
+        return np.asarray(found, dtype=np.float32)
 
     def _hits(self, probabilities: Array, targets: Array) -> Array:
         if self.several:

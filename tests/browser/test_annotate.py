@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
+from core import jobs
+from core.jobs import supervise
 from core.labels import scheme as schemes
 from core.labels.nouns import Answer, AnswerState, Scheme, Source
 from core.records import Dataset
@@ -62,15 +64,25 @@ class Pool:
 
 
 @pytest.fixture
-def bring(server: Server) -> Iterator[Callable[..., Pool]]:
-    """Puts texts and labels into the running server's home."""
+def bring(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pool]]:
+    """Puts texts and labels into the running server's home. `assist` False: somebody stopped the model there."""
     ws = homes.open_home(server.home)
+    monkeypatch.setattr(supervise, "_spawn", homes.NoWorker)
 
-    def pool(name: str, texts: Sequence[str] | int, labels: Sequence[str], several: bool = False) -> Pool:
+    def pool(
+        name: str,
+        texts: Sequence[str] | int,
+        labels: Sequence[str],
+        several: bool = False,
+        assist: bool = False,
+    ) -> Pool:
         rows = [f"{name} text {n}" for n in range(texts)] if isinstance(texts, int) else list(texts)
         dataset = homes.add_rows(ws, [(text, None) for text in rows], name)
         made = schemes.from_names(dataset.id, labels, author="Ann", several=several)
-        return Pool(ws, server, dataset, scheme_rows.add(ws.db, made), rows)
+        made = scheme_rows.add(ws.db, made)
+        if not assist:
+            jobs.request_stop(ws, jobs.submit_assist(ws, dataset.id).id)
+        return Pool(ws, server, dataset, made, rows)
 
     yield pool
     ws.close()
@@ -266,6 +278,27 @@ def test_one_key_labels_what_is_selected_in_the_list(bring: Callable[..., Pool],
     expect(page.locator(".desk .list .item .place").first).to_have_text("Text 31")
     saved(page)
     assert pool.names("Ann") == dict.fromkeys(pool.texts[:30], "Alpha")
+
+
+def test_a_suggestion_is_accepted_with_enter_and_logged(bring: Callable[..., Pool], page: Page) -> None:
+    pool = bring("suggested", 30, ["Alpha", "Beta"], assist=True)
+    pool.open(page)
+    offer = page.locator(".desk .accept")
+    for _ in range(8):
+        if offer.is_visible():
+            break
+        page.keyboard.press("s")  # evaluation texts have none, and before the first model no text has one
+        page.wait_for_timeout(3000)
+    expect(offer).to_be_visible()
+    text, name = shown(page).text_content(), offer.locator(".name").text_content()
+    page.keyboard.press("Enter")
+    expect(said(page)).to_have_text(f"Labelled {name}")
+    saved(page)
+    answer = pool.answers("Ann")[pool.texts.index(str(text))]
+    assert (answer.source, answer.key) == (Source.ACCEPTED, "Enter")
+    assert answer.suggestion is not None
+    assert tuple(answer.suggestion["labels"]) == answer.labels
+    assert 0 < answer.suggestion["probability"] <= 1
 
 
 # ------------------------------------------------------------------------------------ several people, a dead server

@@ -179,6 +179,17 @@ def test_nobody_is_made_up_where_the_file_does_not_say_who(ws: Workspace, tmp_pa
         exchange.bring_in(ws, proposal, author="Ana")
 
 
+def test_a_column_that_holds_no_names_is_refused_before_anything_is_written(
+    ws: Workspace, tmp_path: Path
+) -> None:
+    dataset = add(ws)
+    content = f"text,label,who\na dog,fresh,{'long ' * 30}\n"
+    proposal = look(ws, dataset, tmp_path, content, annotator="who")
+    with pytest.raises(BadData, match="is no name of a person"):
+        exchange.bring_in(ws, proposal, author="Ana")
+    assert len(schemes.versions(ws.db, dataset.id)) == 1
+
+
 def test_a_missing_column_is_named_with_those_there_are(ws: Workspace, tmp_path: Path) -> None:
     dataset = add(ws)
     with pytest.raises(BadColumn, match=r"no column “tag”.*“text”, “label”"):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Selectbox
 
 from core.labels import scheme as schemes_of
 from core.labels.nouns import Answer, AnswerState, Sent
@@ -16,7 +17,7 @@ from core.workspace import Workspace
 from tests import homes
 from tests.pages.screen import NASTY, drawn, errors, start, words
 
-TABLE = "text,label,who\n{0},spam,Bo\n{1},fresh,Bo\n"
+TABLE = "text,label,coder\n{0},spam,Bo\n{1},fresh,Bo\n"
 OUT, INTO, TRAIN = "Take along", "Bring in", "Make a data set to train on"
 
 
@@ -47,6 +48,10 @@ def files(dataset: Dataset, workspace: Workspace, tab: str) -> AppTest:
     return drawn(at.run(), "annotate")
 
 
+def annotator(at: AppTest) -> Selectbox:  # type: ignore[type-arg]
+    return next(box for box in at.selectbox if str(box.key).startswith("files_annotator_"))
+
+
 def test_the_choices_of_an_export_say_what_they_mean(workspace: Workspace) -> None:
     at = files(labelled(workspace), workspace, OUT)
     titles = [option.content for option in at.segmented_control(key="files_format").proto.options]
@@ -64,7 +69,7 @@ def test_a_file_is_shown_before_it_is_brought_in(workspace: Workspace) -> None:
     at = files(dataset, workspace, INTO)
     content = TABLE.format(texts[0], texts[1]).encode()
     at.file_uploader(key="files_upload").upload("labels.csv", content, "text/csv").run()
-    at.selectbox(key="files_column_annotator").set_value(2).run()
+    assert annotator(at).value == 2
     drawn(at, "annotate")
     shown = words(at)
     assert "New people: “Bo”." in shown
@@ -90,7 +95,7 @@ def test_what_matches_no_text_has_to_be_agreed_to(workspace: Workspace) -> None:
     at.file_uploader(key="files_upload").upload("labels.csv", content, "text/csv").run()
     drawn(at, "annotate")
     assert "Line 2 matches no text here: “**x**" in words(at).replace("\u2060", "")
-    at.selectbox(key="files_column_annotator").set_value(2).run()
+    assert annotator(at).value == 2
     assert at.button(key="files_bring").disabled
     at.checkbox(key="files_partly").check().run()
     assert not at.button(key="files_bring").disabled

@@ -6,6 +6,7 @@ Labels are names here, not ids. Knows the small things that formats share: times
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -161,9 +162,10 @@ def truth(cell: str | None) -> bool:
 
 def number(cell: str | None) -> float | None:
     try:
-        return None if cell is None or not cell.strip() else float(cell)
+        value = None if cell is None or not cell.strip() else float(cell)
     except ValueError:
         return None
+    return value if value is not None and math.isfinite(value) else None
 
 
 def whole(cell: str | None) -> int | None:

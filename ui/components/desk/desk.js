@@ -1,5 +1,7 @@
 // The whole: takes settings from Python, turns keys and clicks into answers, and tells the drawings.
 
+const LOOK = 5000; // ms between two looks for the first model
+const LOOKS = 24;
 const REPORT_AFTER = 3000; // ms without an answer, then Python hears of the counts
 
 class Desk {
@@ -57,12 +59,21 @@ class Desk {
       changed: () => this.showSaving(),
       progressed: (told, all) => this.progressed(told, all),
     });
+    let looks = 0;
+    this.looking = setInterval(() => {
+      if (this.line.generation !== null || looks >= LOOKS) clearInterval(this.looking);
+      else if (!document.hidden && !this.outbox.failures) {
+        looks += 1;
+        this.outbox.greet();
+      }
+    }, LOOK);
     this.line = new Line(this.outbox, { left: () => this.progress.left, changed: () => this.arrived() });
     this.answering = new Answering(this);
   }
 
   standUp() {
     clearTimeout(this.reporting);
+    clearInterval(this.looking);
     this.outbox?.close();
     this.line?.close();
     this.answering?.close();
@@ -86,7 +97,7 @@ class Desk {
     if (told.progress && all) this.progress.load(told.progress);
     this.line.renew(told.generation);
     this.show();
-    this.report();
+    if (told.acknowledged?.length) this.report();
   }
 
   report(more = {}) {

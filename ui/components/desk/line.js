@@ -84,7 +84,8 @@ class Line {
     if (generation == null || generation === this.generation || this.fetching || !this.wish) return;
     if (performance.now() - (this.renewed ?? -CALM) < CALM) return;
     this.renewed = performance.now();
-    this.fetch(this.open().slice(0, KEEP).map((card) => card.row), true);
+    const keep = this.generation === null ? 1 : KEEP; // the first model has something to say to all texts
+    this.fetch(this.open().slice(0, keep).map((card) => card.row), true);
   }
 
   async fetch(keep, exchange = false) {

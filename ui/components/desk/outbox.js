@@ -167,6 +167,12 @@ class Outbox {
     }
   }
 
+  // Asks how far all is, though there is nothing to send.
+  greet() {
+    this.greeted = false;
+    this.flush();
+  }
+
   wait() {
     return Math.min(SLOWEST, 400 * 2 ** Math.min(this.failures, 6)) * (0.75 + Math.random() / 2);
   }

@@ -1,5 +1,7 @@
 """Labelling: schemes in versions, annotators, answers with their trail, slots, decisions."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -9,7 +11,7 @@ branch_labels = None
 depends_on = None
 
 
-def _dataset(table: str, **more: bool) -> sa.Column:
+def _dataset(table: str, **more: Any) -> sa.Column:
     return sa.Column(
         "dataset_id",
         sa.String(40),
@@ -19,7 +21,7 @@ def _dataset(table: str, **more: bool) -> sa.Column:
     )
 
 
-def _annotator(table: str, **more: bool) -> sa.Column:
+def _annotator(table: str, **more: Any) -> sa.Column:
     return sa.Column(
         "annotator_id",
         sa.String(40),
