@@ -75,12 +75,12 @@ def add_aggregate_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def agreement(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
-    """Shares are from 0 to 1, and percent is one of them. Identical texts count once. Raises BadData where there is
+    """Shares are from 0 to 1, and percent is one of them. Identical texts that got an answer together count once. Raises BadData where there is
     nothing to compare.
     """
     from core.desk import Desk
     from core.labels.agreement import landis_koch, meaning, measure
-    from core.labels.votes import votes_of
+    from core.labels.votes import units, votes_of
     from core.store import labels as label_rows
 
     dataset = ws.dataset(o.dataset)
@@ -90,8 +90,8 @@ def agreement(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         raise BadData(
             f"“{dataset.name}” has no label scheme yet. Make one on the Annotate page, and label some texts."
         )
-    answers = (answer for _, answer in label_rows.answers(ws.db, dataset.id))
-    votes = votes_of(answers, scheme, desk.hashes)
+    answers = [answer for _, answer in label_rows.answers(ws.db, dataset.id)]
+    votes = votes_of(answers, scheme, units(answers, desk.hashes))
     found = measure(votes)
     if found is None:
         raise BadData(

@@ -73,7 +73,7 @@ def _next(scheme: Scheme) -> Wish:
         key=_keep("desk_strategy", "auto", list(QUEUES)),
         disabled=bool(query),
         help="Queues that follow the model are random until there is one. Searched texts come in order of the file.",
-        width=320,
+        width=310,
         on_change=_remember,
         args=("desk_strategy",),
     )
@@ -81,8 +81,8 @@ def _next(scheme: Scheme) -> Wish:
     st.text_input(
         "Search",
         key=_keep("desk_query", ""),
-        placeholder="Only texts with …",
-        width=190,
+        placeholder="Texts with …",
+        width=140,
         on_change=_remember,
         args=("desk_query",),
     )

@@ -20,7 +20,7 @@ from core.records import Dataset
 from core.store import labels as label_rows
 from core.workspace import Workspace
 from ui import annotate_bring, parts, state
-from ui.words import count_words, counted, shorten
+from ui.words import count_words, part_words, shorten
 
 EVERYBODY = "Everybody"
 METHODS = {"majority": "What most people say", "dawid-skene": "Dawid-Skene", "person": "One person's labels"}
@@ -174,8 +174,9 @@ def _make_dataset(workspace: Workspace, dataset: Dataset, scheme: Scheme, _me: A
     made_id = st.session_state.get("files_made")
     made_set = next((one for one in workspace.datasets() if one.id == made_id), None)
     if made_set is not None:
-        words = ", ".join(f"{counted(n, 'text')} for {part}" for part, n in made_set.parts.items())
-        parts.hint(f"“{shorten(made_set.name, 80)}” is ready: {words}.")
+        words = ", ".join(f"{part_words(part).lower()} {n:,}" for part, n in made_set.parts.items())
+        parts.hint(f"“{shorten(made_set.name, 80)}” is ready. Texts: {words}.")
+        parts.notes(made_set.source.get("notes", []))
         if st.button("Train on it", key="files_train", icon=":material/arrow_forward:"):
             state.go("train", data=made_set.id)
 

@@ -73,7 +73,7 @@ def _overall(found: Agreement) -> None:
     st.caption(
         escape_markdown(
             f"{counted(found.texts, 'text')} with two or more answers by {counted(len(found.people), 'person', 'people')}, "
-            f"on {interval_words(found.unanimous)} of them nobody disagrees; identical texts count once. In brackets: 95 % intervals, {found.resamples:,} bootstrap resamples of the texts.{rule}"
+            f"on {interval_words(found.unanimous)} of them nobody disagrees; identical texts that got an answer together count once. In brackets: 95 % intervals, {found.resamples:,} bootstrap resamples of the texts.{rule}"
         )
     )
 
@@ -145,7 +145,7 @@ def _two(people: People, found: Agreement) -> None:
         )
     if first is None or second is None:
         return
-    cells = confusion(people.votes, first, second)
+    cells = confusion(people.apart, first, second)
     if not cells.sum():
         parts.hint("These two have no text in common yet.")
         return
@@ -203,7 +203,7 @@ def _over_time(people: People, found: Agreement) -> None:
     picked = st.selectbox("Person", ids, start, format_func=shown.__getitem__, key="people_drift_of")
     if picked is None:
         return
-    windows = drift(people.votes, picked)
+    windows = drift(people.apart, picked)
     if len(windows) < 2:
         parts.hint("There are too few texts of this person with other answers beside: 20 show a first trend.")
         return

@@ -10,7 +10,7 @@ from core.desk import Desk
 from core.labels.agreement import Agreement, measure
 from core.labels.consensus import Consensus, aggregate
 from core.labels.nouns import Annotator, Answer, Scheme
-from core.labels.votes import Votes, votes_of
+from core.labels.votes import Votes, units, votes_of
 from core.records import Dataset
 from core.store import labels as label_rows
 from core.workspace import Workspace
@@ -31,7 +31,8 @@ class People:
     me: Annotator
     names: dict[str, str]  # annotator id -> name
     answers: tuple[Answer, ...]
-    votes: Votes
+    votes: Votes  # identical texts are one
+    apart: Votes  # identical texts are one only where an answer was copied: what agreement is measured on
     key: Key
 
     @property
@@ -45,7 +46,7 @@ class People:
         return {label.id: label.color or palette[label.name] for label in self.scheme.labels}
 
     def agreement(self) -> Agreement | None:
-        return _agreement(self.key, self.votes)
+        return _agreement(self.key, self.apart)
 
     def consensus(self, method: str) -> Consensus:
         """Raises BadData without answers."""
@@ -60,17 +61,17 @@ def read(workspace: Workspace, dataset: Dataset, me: Annotator) -> People | None
         return None
     number = label_rows.last_number(workspace.db, dataset.id)
     key = (str(workspace.settings.home), dataset.id, number, scheme.id)
-    answers, votes = _answers(key, workspace, desk, scheme)
+    answers, votes, alone = _answers(key, workspace, desk, scheme)
     names = {person.id: person.name for person in label_rows.annotators(workspace.db)}
-    return People(workspace, dataset, desk, scheme, me, names, answers, votes, key)
+    return People(workspace, dataset, desk, scheme, me, names, answers, votes, alone, key)
 
 
 @st.cache_resource(show_spinner="Reading everybody's answers …", max_entries=4)
 def _answers(
     key: Key, _workspace: Workspace, _desk: Desk, _scheme: Scheme
-) -> tuple[tuple[Answer, ...], Votes]:
+) -> tuple[tuple[Answer, ...], Votes, Votes]:
     found = tuple(answer for _, answer in label_rows.answers(_workspace.db, key[1]))
-    return found, votes_of(found, _scheme, _desk.hashes)
+    return found, votes_of(found, _scheme, _desk.hashes), votes_of(found, _scheme, units(found, _desk.hashes))
 
 
 @st.cache_resource(show_spinner="Comparing the answers …", max_entries=8)

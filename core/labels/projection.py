@@ -124,7 +124,7 @@ def _tsne(reduced: Array, seed: int, told: Report) -> Array:
     """
     from scipy.sparse import csr_array
     from sklearn.manifold import TSNE
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     count = len(reduced)
     perplexity = min(PERPLEXITY, (count - 1) / 3)
@@ -154,7 +154,7 @@ def _tsne(reduced: Array, seed: int, told: Report) -> Array:
             random_state=seed,
             n_jobs=THREADS,
         )
-        with threadpool_limits(THREADS):
+        with threadpool_limits(THREADS, user_api="openmp"):
             sheet = layout.fit_transform(graph).astype(np.float32)
         done += iterations
         told(0.2 + 0.8 * done / whole)

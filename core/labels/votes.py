@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from core.labels.nouns import Answer, AnswerState, Scheme
+from core.labels.nouns import Answer, AnswerState, Scheme, Source
 
 MISSING = -1  # in `Votes.codes`: this person says nothing of this text
 
@@ -85,6 +85,14 @@ class Votes:
     def named(self, code: int) -> tuple[str, ...]:
         """The labels of a distinct answer."""
         return tuple(self.labels[at] for at in self.sets[code])
+
+
+def units(answers: Iterable[Answer], hashes: Sequence[str] | Matrix) -> list[str]:
+    """For each row what it is counted as where agreement is measured: itself. Only where the desk has copied an answer
+    to identical texts are those one text: who gave the first of the copies is chance, and nobody gave the others.
+    """
+    copied = {hashes[answer.row] for answer in answers if answer.source is Source.SPREAD}
+    return [text if text in copied else f"row {row}" for row, text in enumerate(hashes)]
 
 
 def votes_of(

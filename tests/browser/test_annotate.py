@@ -63,6 +63,14 @@ class Pool:
         return page
 
 
+@pytest.fixture(autouse=True)
+def patience() -> Iterator[None]:
+    """A machine may be busy: nothing here measures time."""
+    expect.set_options(timeout=30_000)
+    yield
+    expect.set_options(timeout=5_000)
+
+
 @pytest.fixture
 def bring(server: Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Pool]]:
     """Puts texts and labels into the running server's home. `assist` False: somebody stopped the model there."""
@@ -93,7 +101,7 @@ def shown(page: Page) -> Locator:
 
 
 def saved(page: Page) -> None:
-    expect(page.locator(".desk .saving")).to_have_text("All saved", timeout=30_000)
+    expect(page.locator(".desk .saving")).to_have_text("All saved")
 
 
 def said(page: Page) -> Locator:

@@ -125,7 +125,7 @@ def test_a_data_set_to_train_on_is_made_of_the_answers(workspace: Workspace) -> 
     made = next(one for one in workspace.datasets() if one.name == "made here")
     assert made.labels == {"ham": 20, "spam": 20}
     assert figures["For the test"] == str(made.parts["test"])
-    assert "“made here” is ready:" in words(at)
+    assert "“made here” is ready. Texts: training " in words(at)
     assert errors(at) == ""
 
 

@@ -1,7 +1,5 @@
 // The whole: takes settings from Python, turns keys and clicks into answers, and tells the drawings.
 
-const LOOK = 5000; // ms between two looks for the first model
-const LOOKS = 24;
 const REPORT_AFTER = 3000; // ms without an answer, then Python hears of the counts
 
 class Desk {
@@ -59,14 +57,7 @@ class Desk {
       changed: () => this.showSaving(),
       progressed: (told, all) => this.progressed(told, all),
     });
-    let looks = 0;
-    this.looking = setInterval(() => {
-      if (this.line.generation !== null || looks >= LOOKS) clearInterval(this.looking);
-      else if (!document.hidden && !this.outbox.failures) {
-        looks += 1;
-        this.outbox.greet();
-      }
-    }, LOOK);
+    this.looking = this.outbox.lookFor(() => this.line.generation !== null);
     this.line = new Line(this.outbox, { left: () => this.progress.left, changed: () => this.arrived() });
     this.answering = new Answering(this);
   }

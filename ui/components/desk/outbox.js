@@ -6,6 +6,8 @@ const AT_ONCE = 40; // answers of one request
 const KEEPALIVE_BYTES = 60000; // browsers refuse more in a request that outlives its page
 const PATIENCE = 12000; // ms for one request
 const SLOWEST = 8000; // ms between two tries
+const LOOK = 5000; // ms between two looks for something new, where nothing is sent
+const LOOKS = 24;
 
 class Refusal extends Error {
   constructor(status, sentence) {
@@ -167,10 +169,18 @@ class Outbox {
     }
   }
 
-  // Asks how far all is, though there is nothing to send.
-  greet() {
-    this.greeted = false;
-    this.flush();
+  // Asks the server now and then, though there is nothing to send, until `found`. Returns the timer.
+  lookFor(found) {
+    let looks = 0;
+    const timer = setInterval(() => {
+      if (found() || looks >= LOOKS) clearInterval(timer);
+      else if (!document.hidden && !this.failures) {
+        looks += 1;
+        this.greeted = false;
+        this.flush();
+      }
+    }, LOOK);
+    return timer;
   }
 
   wait() {

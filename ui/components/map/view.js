@@ -38,6 +38,7 @@ class View {
     this.packet = packet;
     if (!same) {
       this.places = new Places(packet.xy);
+      this.outline = null; // it was drawn on another sheet; what is selected stays
       this.texts.clear();
       this.hover(-1);
       this.view = null;
