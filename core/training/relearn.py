@@ -7,6 +7,7 @@ answers never wait for it.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -174,7 +175,10 @@ class Quick:
             told = own
         targets = np.concatenate([labelled.targets, told])
         # matrices this small gain nothing from a second thread, and lose much where it has to wait for a core
-        with threadpool_limits(limits=1):
+        with threadpool_limits(limits=1), warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore", UserWarning
+            )  # more classes than half the texts: so it is at the start
             return heads.fit(features, targets, self.classes, strength=STRENGTH, seed=self.seed, start=start)
 
     def _start(self) -> Head | None:
