@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 READY = "[data-testid=stApp][data-test-script-state=notRunning]"
 
@@ -32,9 +33,16 @@ def press(page: Page, key: str) -> None:
 
 def choose(page: Page, key: str, option: str) -> None:
     """Pick the option that begins with `option` in the select box of that key."""
-    box = by_key(page, key)
-    box.locator("input").first.click()
-    page.get_by_role("option", name=option).first.click()
+    field = by_key(page, key).locator("input").first
+    field.scroll_into_view_if_needed()  # a list that is open closes when the page scrolls
+    page.wait_for_timeout(200)
+    field.click()
+    wanted = page.get_by_role("option", name=option).first
+    try:
+        wanted.wait_for(timeout=3_000)
+    except PlaywrightTimeout:
+        field.press("ArrowDown")
+    wanted.click()
     settle(page)
 
 
