@@ -48,7 +48,9 @@ def tests(slow: bool, words: list[str]) -> int:
     say(str(path))
     os.environ[browser.VARIABLE] = str(path)
     title = "Slow tests (pytest)" if slow else "Unit, page and browser tests (pytest)"
-    status = step(title, "pytest", "-m", "slow" if slow else "not slow", *words)
+    # Two at a time, a whole file each: half of the tests wait for a server, a browser or a child process.
+    side_by_side = [] if slow or (os.cpu_count() or 1) < 2 else ["-n", "2", "--dist", "loadfile"]
+    status = step(title, "pytest", "-m", "slow" if slow else "not slow", *side_by_side, *words)
     if status == NOTHING_COLLECTED:
         say("No test matched.")
     return status
