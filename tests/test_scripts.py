@@ -153,9 +153,10 @@ def test_the_first_check_that_fails_ends_with_its_status() -> None:
 
 
 def test_words_for_pytest_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
     steps = []
     monkeypatch.setenv(browser.VARIABLE, "somewhere")  # put back afterwards: the check sets it
     monkeypatch.setattr(browser, "find_or_install", lambda: Path("chromium"))
     monkeypatch.setattr(check, "step", lambda _title, *command: steps.append(command) or 0)
     assert check.tests(False, ["-k", "attention"]) == 0
-    assert steps == [("pytest", "-m", "not slow", "-k", "attention")]
+    assert steps == [("pytest", "-m", "not slow", "-n", "2", "--dist", "loadfile", "-k", "attention")]
