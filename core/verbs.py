@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.console import say
 from core.errors import BadColumn, BadFile, FinesiftError
 from core.records import Dataset, Evaluated, JobState, Note, Progress, Run, Rung, Started, Step
 from core.training import group as groups
@@ -41,7 +41,7 @@ def import_file(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     )
     for sentence in dataset.source.get("notes", []):
         if sentence not in table.notes:  # those were said while reading
-            _say(sentence)
+            say(sentence)
     return {
         "dataset": dataset.id,
         "name": dataset.name,
@@ -159,9 +159,9 @@ def classify(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     guarded = without_text = 0
     for progress in classify_table(classifier, table, text, out, guard=not o.no_guard):
         guarded, without_text = progress.guarded, progress.without_text
-        _say(f"{progress.done:,} of {progress.total:,} texts")
+        say(f"{progress.done:,} of {progress.total:,} texts")
     if guarded:
-        _say(
+        say(
             f"{guarded:,} cells that a spreadsheet would take for formulas got a leading apostrophe (--no-guard)."
         )
     return {
@@ -180,7 +180,7 @@ def attention(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     save_npz(found, Path(o.out))
     layers, heads, tokens, _ = found.weights.shape
     if found.cut:
-        _say(f"The text is longer than the model can read: {found.cut} tokens were left out.")
+        say(f"The text is longer than the model can read: {found.cut} tokens were left out.")
     return {"out": o.out, "layers": layers, "heads": heads, "tokens": tokens, "cut": found.cut}
 
 
@@ -249,7 +249,7 @@ def _table(ws: Workspace, file: str) -> tuple[Table, Path]:
         raise BadFile(f"There is no file “{file}”. Check its name and folder.")
     table = read_table(path, path.name, ws.settings)
     for sentence in table.notes:
-        _say(sentence)
+        say(sentence)
     return table, path
 
 
@@ -312,21 +312,19 @@ def _follow(ws: Workspace, run: Run) -> Run:
             if job.state == JobState.QUEUED and job.ahead != waiting:
                 waiting = job.ahead
                 if waiting:
-                    _say(
-                        f"Waiting: {waiting} {'training is' if waiting == 1 else 'trainings are'} before it."
-                    )
+                    say(f"Waiting: {waiting} {'training is' if waiting == 1 else 'trainings are'} before it.")
             for stored in ws.events_after(run.job_id, seq):
                 seq = stored.seq
                 if not isinstance(stored.event, Step | Progress) or time.monotonic() - said_at > 2.0:
                     if isinstance(stored.event, Step | Progress):
                         said_at = time.monotonic()
-                    _say(_in_words(stored.event))
+                    say(_in_words(stored.event))
             if job.state.ended:
-                _say(job.reason)
+                say(job.reason)
                 return ws.run(run.id)
             time.sleep(POLL_SECONDS)
         except KeyboardInterrupt:
-            _say("Stopping; the best so far is being kept.")
+            say("Stopping; the best so far is being kept.")
             jobs.request_stop(ws, run.job_id)
 
 
@@ -346,8 +344,3 @@ def _in_words(event: object) -> str:
         case Evaluated(accuracy=accuracy, macro_f1=f1, loss=loss, best=best):
             return f"validation: accuracy {accuracy:.3f}, macro-F1 {f1:.3f}, loss {loss:.3f}{', best' * best}"
     return ""
-
-
-def _say(sentence: str) -> None:
-    if sentence:
-        print(sentence, file=sys.stderr, flush=True)  # noqa: T201

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import Any
 
+from core.console import say
 from core.errors import BadData, BadFile, NotFound
 from core.labels.exchange import AUTO, COLUMNS, FORMATS
 from core.workspace import Workspace
@@ -86,12 +86,12 @@ def labels_export(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         choice = Choice(o.format, o.per, who, o.aggregate, not o.no_guard)
         written = export(ws, dataset, out, choice)
     if written.guarded:
-        _say(
+        say(
             f"{written.guarded:,} cells that a spreadsheet would take for formulas got a leading apostrophe, which "
             "the import takes off again (--no-guard)."
         )
     if written.ties:
-        _say(f"{written.ties:,} texts have no label, because the answers are tied.")
+        say(f"{written.ties:,} texts have no label, because the answers are tied.")
     return {
         "out": o.out,
         "format": "trail" if o.trail else o.format,
@@ -121,16 +121,16 @@ def labels_import(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     )
     proposal = propose(ws, dataset, path, path.name, wish)
     for sentence in (*proposal.notes, f"{proposal.format}: {matched_words(proposal)}"):
-        _say(sentence)
+        say(sentence)
     for before, now in proposal.renamed.items():
-        _say(f"“{before}” is called “{now}” now.")
+        say(f"“{before}” is called “{now}” now.")
     if proposal.contradicted:
-        _say(
+        say(
             f"{proposal.contradicted:,} times a person says different things of one text; the last one counts."
         )
     if proposal.new_labels:
         listed = ", ".join(f"“{name}”" for name in proposal.new_labels[:20])
-        _say(f"New labels: {listed}{' …' if len(proposal.new_labels) > 20 else ''}.")
+        say(f"New labels: {listed}{' …' if len(proposal.new_labels) > 20 else ''}.")
     result: dict[str, Any] = {
         "dataset": dataset.id,
         "format": proposal.format,
@@ -162,7 +162,3 @@ def _person(ws: Workspace, dataset_id: str, name: str) -> str:
     raise NotFound(
         f"There is no annotator “{name}” here. There are: {', '.join(one.name for one in people)}."
     )
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201

@@ -9,16 +9,15 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import os
-import re
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.console import say
+from core.data.formulas import Guard
 from core.data.labels import NONE_WORDS, split_labels
-from core.data.shelf import disk_full_as_sentence
+from core.data.whole import whole_file
 from core.errors import BadColumn, BadData, BadFile
 from core.records import Interval
 from core.settings import read_settings
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
     from core.labels.consensus import Consensus
 
 METHODS = ("majority", "dawid-skene")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 def add_agreement_flags(parser: argparse.ArgumentParser) -> None:
@@ -100,9 +97,9 @@ def agreement(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
         )
     names = {person.id: person.name for person in label_rows.annotators(ws.db)}
     labels = {label.id: label.name for label in scheme.labels}
-    _say(meaning(found.alpha))
+    say(meaning(found.alpha))
     if found.alpha is not None:
-        _say(
+        say(
             f"Landis and Koch (1977) would call it “{landis_koch(found.alpha.value)}”; that is a habit, no test."
         )
     return agreement_json(found, names, labels)
@@ -187,17 +184,17 @@ def aggregate(ws: Workspace | None, o: argparse.Namespace) -> dict[str, Any]:
         (twice, "times a person answered an item again; the later answer counts."),
     ):
         if count:
-            _say(f"{count:,} {sentence}")
+            say(f"{count:,} {sentence}")
     votes = votes_from_names(said, several=separator is not None)
     consensus = agree(votes, o.method, ties=o.ties, seed=o.seed)
     names = [table.columns[column] for column in columns]
     guarded = _write(out, consensus, names[0], names[2], separator or "|", guard=not o.no_guard)
     if consensus.ties:
-        _say(
+        say(
             f"{consensus.ties:,} items are tied and have no label; the column “tie” names what stands against what."
         )
     if guarded:
-        _say(
+        say(
             f"{guarded:,} cells that a spreadsheet would take for formulas got a leading apostrophe (--no-guard)."
         )
     chosen = Counter(label for labels in consensus.chosen for label in labels or ())
@@ -232,7 +229,7 @@ def _table(ws: Workspace | None, file: str) -> Table:
         raise BadFile(f"There is no file “{file}”. Check its name and folder.")
     table = read_table(path, path.name, read_settings() if ws is None else ws.settings)
     for sentence in table.notes:
-        _say(sentence)
+        say(sentence)
     return table
 
 
@@ -260,31 +257,13 @@ def _answers(
 def _write(out: Path, consensus: Consensus, item: str, label: str, separator: str, *, guard: bool) -> int:
     """The file appears by a rename when it is complete. Returns how many cells were guarded."""
     figure = "share" if consensus.method == "majority" else "probability"
-    guarded = 0
-
-    def cell(value: str) -> str:
-        nonlocal guarded
-        if guard and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
-            guarded += 1
-            return "'" + value
-        return value
-
-    draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with (
-            disk_full_as_sentence(out.parent),
-            draft.open("w", encoding="utf-8", newline="") as stream,
-        ):
-            writer = csv.writer(stream)
-            writer.writerow([cell(item), cell(label), figure, "answers", "tie"])
-            for row in _rows(consensus, separator):
-                writer.writerow([cell(one) for one in row])
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
-    return guarded
+    safe = Guard(guard)
+    with whole_file(out) as stream:
+        writer = csv.writer(stream)
+        writer.writerow(safe.row([item, label, figure, "answers", "tie"]))
+        for row in _rows(consensus, separator):
+            writer.writerow(safe.row(row))
+    return safe.count
 
 
 def _rows(consensus: Consensus, separator: str) -> Iterator[list[str]]:
@@ -304,7 +283,3 @@ def _rows(consensus: Consensus, separator: str) -> Iterator[list[str]]:
             str(answers),
             separator.join(tied),
         ]
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from core.console import say
 from core.records import Dataset, Preflight
 from core.training.recipe import LOSSES, METHODS, PRECISIONS, Recipe, suggest
 from core.workspace import Workspace
@@ -62,10 +62,10 @@ def preflight(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     dataset = ws.dataset(o.dataset)
     jobs.submit.check_trainable(dataset)
     base = base_model_from(o)
-    _say("Loading the base model, reading the texts and timing a few steps.")
+    say("Loading the base model, reading the texts and timing a few steps.")
     found = measure(ws, dataset, base, recipe_from(o, dataset, base))
     for sentence in in_words(found):
-        _say(sentence)
+        say(sentence)
     return found.to_json()
 
 
@@ -90,7 +90,3 @@ def duration(seconds: float) -> str:
     if seconds < 90:
         return f"{max(1, round(seconds))} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"
-
-
-def _say(sentence: str) -> None:
-    print(sentence, file=sys.stderr, flush=True)  # noqa: T201

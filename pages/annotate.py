@@ -14,7 +14,7 @@ import streamlit as st
 
 from core.desk import Desk
 from core.errors import FinesiftError
-from core.labels.nouns import Annotator
+from core.labels.nouns import IMPORTED, Annotator
 from core.store import labels as label_rows
 from core.workspace import Workspace
 from ui import parts, state
@@ -28,7 +28,6 @@ VIEWS = {
     "Files": "annotate_files",
 }
 NEW = "Somebody else …"
-IMPORTED = "imported"  # under whose name labels of a column count as answers; nobody labels as that
 
 
 def main() -> None:
@@ -81,10 +80,11 @@ def _annotator(workspace: Workspace) -> Annotator | None:
         with st.container(key="annotate_who"):
             st.text_input("You label as", signed_in, disabled=True, key="annotate_signed_in")
         return label_rows.annotator(workspace.db, signed_in)
-    people = {person.id: person for person in label_rows.annotators(workspace.db) if person.name != IMPORTED}
+    everybody = [person for person in label_rows.annotators(workspace.db) if person.name != IMPORTED]
+    people = {person.id: person for person in everybody}
     chosen = state.chosen(state.WHO)
     if chosen not in people:
-        return _first_name(workspace)
+        return _first_name(workspace, everybody)
     options = [*people, NEW]
     st.session_state["annotate_person"] = chosen
     picked = st.selectbox(
@@ -105,9 +105,8 @@ def _change_person() -> None:
         st.session_state["annotate_ask"] = True
 
 
-def _first_name(workspace: Workspace) -> Annotator | None:
+def _first_name(workspace: Workspace, people: list[Annotator]) -> Annotator | None:
     """Without asking where there is nothing to ask: on a machine of one's own, with one person or none yet."""
-    people = [p for p in label_rows.annotators(workspace.db) if p.name != IMPORTED]
     alone = not workspace.settings.demo and len(people) < 2
     if alone and not st.session_state.get("annotate_ask"):
         person = people[0] if people else label_rows.annotator(workspace.db, _own_name(workspace))

@@ -12,7 +12,7 @@ import streamlit as st
 
 from core.errors import FinesiftError
 from core.labels import scheme as steps
-from core.labels.nouns import Annotator, Label, Scheme
+from core.labels.nouns import IMPORTED, Annotator, Label, Scheme
 from core.labels.rules import LONGEST_DEFINITION, LONGEST_NAME, RESERVED_KEYS
 from core.records import Dataset
 from core.store import labels as label_rows
@@ -115,7 +115,7 @@ def _actions(workspace: Workspace, dataset: Dataset, scheme: Scheme, me: Annotat
 def _imported(workspace: Workspace, dataset: Dataset) -> int:
     """Texts that the person “imported” has answered."""
     people = label_rows.annotators(workspace.db, dataset.id)
-    person = next((one for one in people if one.name == scheme_start.IMPORTED), None)
+    person = next((one for one in people if one.name == IMPORTED), None)
     if person is None:
         return 0
     return sum(len(rows) for rows in scheme_change.given(workspace, dataset.id, person.id).values())
@@ -155,7 +155,7 @@ def _bring_dialog(workspace: Workspace, dataset: Dataset, scheme: Scheme) -> Non
             f"{counted(len(known), 'name')} of {len(dataset.labels):,} in the column "
             f"{'is a label' if len(known) == 1 else 'are labels'} here, with {counted(sum(known.values()), 'mention')} "
             f"in {counted(dataset.labelled, 'labelled text')}. These texts will count as answered by a person called "
-            f"“{scheme_start.IMPORTED}”, who has {counted(there, 'answer')} now."
+            f"“{IMPORTED}”, who has {counted(there, 'answer')} now."
         )
     )
     st.caption("Answers of other people stay as they are.")

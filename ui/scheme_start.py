@@ -11,7 +11,7 @@ from core.data import shelf
 from core.errors import FinesiftError
 from core.labels import codebook
 from core.labels import scheme as steps
-from core.labels.nouns import Annotator, Scheme
+from core.labels.nouns import IMPORTED, Annotator, Scheme
 from core.records import Dataset
 from core.store import labels as label_rows
 from core.store import schemes
@@ -20,7 +20,6 @@ from ui import parts, state
 from ui.colors import class_colors
 from ui.words import count_words, counted, escape_markdown, shorten
 
-IMPORTED = "imported"  # the person to whom the labels of the column belong
 SHOWN = 40  # chips, beyond which the rest is a number
 CHUNK = 2_000  # answers of one transaction
 

@@ -6,20 +6,18 @@ Knows which texts and answers go into a file. Does not know how a format writes 
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 import pyarrow as pa
 
 from core import harvest
 from core.data import shelf
-from core.errors import BadData, BadFile
+from core.data.formulas import Guard, quoted
+from core.data.whole import whole_file
+from core.errors import BadData
 from core.labels import exchange as formats
-from core.labels.exchange.csv_file import Guard
 from core.labels.exchange.nouns import (
     Header,
     Item,
@@ -202,7 +200,7 @@ def export_trail(ws: Workspace, dataset: Dataset, out: Path, *, guard: bool = Tr
     versions = schemes.versions(ws.db, dataset.id)
     names = {label.id: label.name for version in reversed(versions) for label in version.labels}
     texts = shelf.arrow(ws.settings.datasets / dataset.id)["text"]
-    safe = Guard(guard)
+    safe = Guard(guard, quoted)
     separator = separator_for(list(names.values()))
     count, after = 0, 0
     with whole_file(out) as stream:
@@ -256,22 +254,3 @@ def _scheme(ws: Workspace, dataset: Dataset) -> Scheme:
     if scheme is None:
         raise BadData(f"“{dataset.name}” has no labels yet. Make its scheme on the Annotate page first.")
     return scheme
-
-
-@contextmanager
-def whole_file(out: Path) -> Iterator[TextIO]:
-    """A file that appears by a rename when it is complete, or not at all. Raises BadFile, DiskFull."""
-    if not out.parent.is_dir():
-        raise BadFile(f"The folder of “{out}” does not exist. Make it first, or choose another file.")
-    draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        with (
-            shelf.disk_full_as_sentence(out.parent),
-            draft.open("w", encoding="utf-8", newline="") as stream,
-        ):
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import os
-import re
 import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from core.data.formulas import Guard
 from core.data.table import Table
 from core.inference.classifier import Classifier
 from core.models.forward import CHUNK
@@ -23,9 +23,6 @@ from core.models.saving import disk_full_in_words
 
 LABEL_COLUMN = "predicted_label"
 PROBABILITY_COLUMN = "probability"
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -80,9 +77,9 @@ class _Job:
         self.classifier = classifier
         self.table = table
         self.text_column = text_column
-        self.guard = guard
+        self._safe = Guard(guard)
         self.started = time.perf_counter()
-        self.done = self.classified = self.without_text = self.guarded = 0
+        self.done = self.classified = self.without_text = 0
 
     def progress(self) -> Progress:
         seconds = time.perf_counter() - self.started
@@ -92,7 +89,7 @@ class _Job:
             seconds=seconds,
             texts_per_second=self.classified / seconds if seconds > 0 else 0.0,
             without_text=self.without_text,
-            guarded=self.guarded,
+            guarded=self._safe.count,
         )
 
     def header(self) -> list[str]:
@@ -104,7 +101,7 @@ class _Job:
             *((label, "probability") for label in self.classifier.labels),
         ]:
             names.append(_free(wanted, role, names))
-        return [self._cell(name) for name in names]
+        return [self._safe.cell(name) for name in names]
 
     def classify(self, texts: Sequence[str | None]) -> Generator[Progress, None, np.ndarray[Any, Any]]:
         """Yields progress; returns (n, C) probabilities, NaN in rows without text."""
@@ -127,7 +124,7 @@ class _Job:
         empty = [""] * (2 + len(self.classifier.labels))
         chosen = self.classifier.chosen(found)  # NaN, in rows without text, reaches no threshold
         for at, probabilities in enumerate(found):
-            original = [self._cell(column[at]) for column in columns]
+            original = [self._safe.cell(column[at]) for column in columns]
             if np.isnan(probabilities[0]):
                 yield original + empty
                 continue
@@ -135,15 +132,7 @@ class _Job:
             labels = [int(c) for c in np.flatnonzero(chosen[at])]
             names = self.classifier.separator.join(self.classifier.labels[c] for c in labels)
             least = min(labels, key=lambda c: float(probabilities[c]), default=None)
-            yield [*original, self._cell(names), "" if least is None else shares[least], *shares]
-
-    def _cell(self, value: str | None) -> str:
-        if value is None:
-            return ""
-        if self.guard and value.startswith(_FORMULA) and not _NUMBER.fullmatch(value):
-            self.guarded += 1
-            return "'" + value
-        return value
+            yield [*original, self._safe.cell(names), "" if least is None else shares[least], *shares]
 
 
 def _free(wanted: str, role: str, taken: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ or idle time.
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from core.data.whole import save_array
 from core.desk import Desk
 from core.errors import NotFound
 from core.jobs.assist_texts import Distinct, Vectors
@@ -278,8 +278,4 @@ class Assistant:
             (self.desk.folder / "xy-final").touch()
 
     def _keep_sheet(self, sheet: Array) -> None:
-        path = self.desk.folder / "xy.npy"
-        draft = path.with_name(f"tmp-{os.getpid()}-xy.npy")
-        with draft.open("wb") as stream:
-            np.save(stream, self.texts.spread(sheet.astype(np.float32), np.nan), allow_pickle=False)
-        draft.replace(path)
+        save_array(self.desk.folder / "xy.npy", self.texts.spread(sheet.astype(np.float32), np.nan))

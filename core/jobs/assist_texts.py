@@ -5,7 +5,6 @@ Knows the bundled encoder and files of vectors. Does not know labels, answers or
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 
 from core.data.pool_texts import PoolTexts
 from core.data.splits import text_hash
+from core.data.whole import save_array
 from core.models.catalogue import BUNDLED
 from core.models.sources import resolve
 from core.records import Progress
@@ -125,8 +125,8 @@ class Vectors:
         names = np.asarray([*self._at, *keys], dtype="S16")
         self._at, self._vectors = {key: at for at, key in enumerate(names.tolist())}, together
         self._folder.mkdir(parents=True, exist_ok=True)
-        _save(self._file("vectors"), together)
-        _save(
+        save_array(self._file("vectors"), together)
+        save_array(
             self._file("hashes"), names
         )  # last: as many names as there are vectors, or the pair is not used
 
@@ -178,13 +178,3 @@ class _Encoder:
         for done in embed(self._reader, encoded, vectors, known, self._store):
             yield done, None
         yield len(texts), vectors
-
-
-def _save(path: Path, array: Array) -> None:
-    draft = path.with_name(f"tmp-{os.getpid()}-{path.name}")
-    try:
-        with draft.open("wb") as stream:
-            np.save(stream, array, allow_pickle=False)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

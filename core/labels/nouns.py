@@ -73,6 +73,9 @@ class Scheme:
         return Scheme(**{**data, "labels": labels, "removed": tuple(data.get("removed", ()))})
 
 
+IMPORTED = "imported"  # the person to whom the labels of a column belong; nobody labels as that
+
+
 @dataclass(frozen=True)
 class Annotator:
     id: str  # "person-…"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from core.labels.nouns import Answer, AnswerState, Source
+from core.labels.nouns import Answer, AnswerState
 from core.store import schema
 from core.store.engine import Database
+from core.store.standing import as_answer
 
 N = schema.answers
 
@@ -28,20 +29,4 @@ def between(
     if annotator_id is not None:
         query = query.where(N.c.annotator_id == annotator_id)
     with db.read() as connection:
-        return [
-            Answer(
-                row=found.row,
-                annotator_id=found.annotator_id,
-                labels=tuple(found.labels),
-                state=AnswerState(found.state),
-                stamp=found.stamp,
-                flagged=found.flagged,
-                note=found.note,
-                at=found.at,
-                seconds=found.seconds,
-                key=found.key,
-                source=Source(found.source),
-                suggestion=found.suggestion,
-            )
-            for found in connection.execute(query)
-        ]
+        return [as_answer(found._mapping) for found in connection.execute(query)]

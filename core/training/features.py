@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from core.data.whole import save_array
 from core.models.forward import Encoded
 from core.training.group import Group
 from core.training.reader import Reader
@@ -100,8 +100,8 @@ class Embeddings:
         target = self.folder / f"{name}.keys.npy"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(_vectors(target), vectors)  # the keys come last: they say that the vectors are whole
-            _write(target, array)
+            save_array(_vectors(target), vectors)  # the keys come last: they say that the vectors are whole
+            save_array(target, array)
             self._make_room()
         except OSError:
             with contextlib.suppress(OSError):
@@ -140,13 +140,3 @@ def _load(path: Path, dtype: Any) -> np.ndarray[Any, Any] | None:
     except Exception:  # noqa: BLE001 - numpy raises whatever its parts make of a damaged file
         return None
     return found if isinstance(found, np.ndarray) and found.ndim == 2 and found.dtype == dtype else None
-
-
-def _write(path: Path, array: np.ndarray[Any, Any]) -> None:
-    draft = path.with_name(f"tmp-{os.getpid()}-{path.name}")
-    try:
-        with draft.open("wb") as stream:
-            np.save(stream, array, allow_pickle=False)
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ text and place alone, so a batch that is split among processes or parts gets the
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,8 +46,7 @@ class Packed:
         self.activation = str(config.hidden_act)
         self.layers = [_parameters(layer, family) for layer in learner.layers()]
         self.epsilon = pooling.norm_epsilon(learner.model)
-        self.seed = seed
-        self.noise = _pool(int(config.hidden_size), dropout, seed) if dropout > 0 else None
+        self.width, self.dropout, self.seed = int(config.hidden_size), dropout, seed
 
     @staticmethod
     def suits(learner: Learner, device: str) -> bool:
@@ -62,6 +62,11 @@ class Packed:
             and plain
         )
 
+    @cached_property
+    def noise(self) -> Any:
+        """(R, D) float32, drawn when it is first asked for: who only reads never is."""
+        return _pool(self.width, self.dropout, self.seed)
+
     def features(
         self, encoded: Encoded, dtype: Any = None, noisy: tuple[int, np.ndarray[Any, Any]] | None = None
     ) -> Any:
@@ -75,7 +80,7 @@ class Packed:
         form = Form.of(encoded.lengths, self.heads)
         position = _places(encoded)
         noise = [None] * (2 * len(self.layers) + 1)
-        if self.noise is not None and noisy is not None:
+        if self.dropout > 0 and noisy is not None:
             chosen = _rows_of_noise(self.seed, noisy, form, position, len(noise), len(self.noise))
             noise = [self.noise.index_select(0, rows) for rows in torch.from_numpy(chosen)]
         with torch.autocast("cpu", enabled=False):

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from core import exchange
+from core.data.formulas import quoted, unquoted
 from core.exchange import Choice, Wish
 from core.labels.exchange import FORMATS
-from core.labels.exchange.csv_file import guarded, unguarded
 from core.labels.nouns import Annotator, Answer, AnswerState, Sent
 from core.store import labels as label_rows
 from core.store import schemes
@@ -75,7 +75,7 @@ def read_back(path: Path, form: str) -> list[dict[str, str]]:
             header, *lines = list(csv.reader(stream))
         assert tuple(header[: len(COLUMNS)]) == COLUMNS
         names = ["id", "note", "text", "note#2", "label"]
-        return [dict(zip(names, map(unguarded, line), strict=False)) for line in lines]
+        return [dict(zip(names, map(unquoted, line), strict=False)) for line in lines]
     if form == "label-studio":
         tasks = [one["data"] for one in json.loads(content)]
     else:
@@ -124,8 +124,8 @@ def _people(ws: Workspace) -> list[Annotator]:
     ["=1", "+x", "-x", "@x", "\tx", "\rx", "'=1", "''=1", "'x", "-5", "'-5", "+1.5e3", "x", "", "'"],
 )
 def test_an_apostrophe_keeps_a_cell_from_running_and_comes_off_again(cell: str) -> None:
-    safe = guarded(cell)
-    assert unguarded(safe) == cell
+    safe = quoted(cell)
+    assert unquoted(safe) == cell
     number = cell in ("-5", "+1.5e3")
     assert number or not safe.startswith(("=", "+", "-", "@", "\t", "\r"))
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from core import exchange
+from core.data.formulas import unquoted
+from core.data.whole import whole_file
 from core.errors import BadData, BadFile
 from core.exchange import Choice
 from core.exchange.outgoing import TRAIL
 from core.labels import scheme as schemes_of
-from core.labels.exchange.csv_file import unguarded
 from core.labels.nouns import Answer, AnswerState, Sent, Source
 from core.store import labels as label_rows
 from core.store import schemes
@@ -23,7 +24,7 @@ from tests.labels_exchange.support import PEOPLE, STAMP, TEXTS, add_scheme, add_
 def lines(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
         header, *rows = list(csv.reader(stream))
-    return [dict(zip(header, map(unguarded, row), strict=True)) for row in rows]
+    return [dict(zip(header, map(unquoted, row), strict=True)) for row in rows]
 
 
 def test_the_trail_tells_who_when_which_key_which_suggestion_and_how_long(
@@ -86,6 +87,6 @@ def test_nothing_is_left_behind_where_a_file_cannot_be_written(ws: Workspace, tm
 
 
 def break_off(path: Path) -> None:
-    with exchange.outgoing.whole_file(path) as stream:
+    with whole_file(path) as stream:
         stream.write("half")
         raise KeyError

@@ -8,10 +8,10 @@ taking one off again gives every cell back unchanged. `Header.guard` and `Want.g
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
+from core.data.formulas import Guard, quoted, unquoted
 from core.data.table import Table, column_index
 from core.labels.exchange.columns import Places, lines
 from core.labels.exchange.nouns import (
@@ -34,41 +34,9 @@ SEPARATED, LISTED = f"{OWN}labels separated by ", f"{OWN}labels as a list"
 OF_ANNOTATIONS = ("row", "annotator", "label", "state", "flagged", "note", "source", "at", "seconds")
 OF_TEXTS = ("row", "label", "state", "by", "people", "share", "flagged", "note")
 
-_RISKY = re.compile(r"'*[=+\-@\t\r]")
-_GUARDED = re.compile(r"'+[=+\-@\t\r]")
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
-
-
-def guarded(cell: str) -> str:
-    """The cell as a spreadsheet may see it."""
-    return "'" + cell if _RISKY.match(cell) and not _NUMBER.fullmatch(cell) else cell
-
-
-def unguarded(cell: str) -> str:
-    """What `guarded` was given."""
-    return cell[1:] if _GUARDED.match(cell) else cell
-
-
-class Guard:
-    """Cells on their way into a file; counts those that got an apostrophe."""
-
-    def __init__(self, on: bool) -> None:
-        self.on = on
-        self.count = 0
-
-    def row(self, cells: Iterable[str | None]) -> list[str]:
-        return [self.cell(cell) for cell in cells]
-
-    def cell(self, cell: str | None) -> str:
-        if not cell or not self.on:
-            return cell or ""
-        safe = guarded(cell)
-        self.count += safe is not cell
-        return safe
-
 
 def write(stream: TextIO, header: Header, items: Iterable[Item]) -> int:
-    guard = Guard(header.guard)
+    guard = Guard(header.guard, quoted)
     out = csv.writer(stream)  # CR LF: with LF alone, csv would not quote a CR inside a cell
     own = OF_ANNOTATIONS if header.per == "annotation" else OF_TEXTS
     separator = separator_for(header.labels)
@@ -125,7 +93,7 @@ def _label(names: Sequence[str]) -> int | None:
 
 def read(table: Table, want: Want) -> Iterator[Found]:
     """Our own file. Raises BadColumn where the column that `want.text` names is not there."""
-    names = [unguarded(name) for name in table.columns] if want.guard else list(table.columns)
+    names = [unquoted(name) for name in table.columns] if want.guard else list(table.columns)
 
     def ours(name: str) -> int | None:
         return last(names, OWN + name)
@@ -137,4 +105,4 @@ def read(table: Table, want: Want) -> Iterator[Found]:
         item=column_index(names, want.item) if want.item else None,
         **{name: ours(name) for name in ("row", "state", "flagged", "note", "at", "seconds")},
     )
-    return lines(table, places, want, unguarded if want.guard else None)
+    return lines(table, places, want, unquoted if want.guard else None)

@@ -31,6 +31,21 @@ def _annotator(table: str, **more: Any) -> sa.Column:
     )
 
 
+def _answer() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("labels", sa.JSON, nullable=False),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("stamp", sa.BigInteger, nullable=False),
+        sa.Column("flagged", sa.Boolean, nullable=False),
+        sa.Column("note", sa.Text, nullable=False),
+        sa.Column("at", sa.Float, nullable=False),
+        sa.Column("seconds", sa.Float),
+        sa.Column("key", sa.String(40), nullable=False),
+        sa.Column("source", sa.String(12), nullable=False),
+        sa.Column("suggestion", sa.JSON),
+    ]
+
+
 def upgrade() -> None:
     op.create_table(
         "annotators",
@@ -69,16 +84,7 @@ def upgrade() -> None:
         _annotator("answer_trail"),
         sa.Column("session", sa.String(40), nullable=False),
         sa.Column("seq", sa.Integer, nullable=False),
-        sa.Column("labels", sa.JSON, nullable=False),
-        sa.Column("state", sa.String(12), nullable=False),
-        sa.Column("stamp", sa.BigInteger, nullable=False),
-        sa.Column("flagged", sa.Boolean, nullable=False),
-        sa.Column("note", sa.Text, nullable=False),
-        sa.Column("at", sa.Float, nullable=False),
-        sa.Column("seconds", sa.Float),
-        sa.Column("key", sa.String(40), nullable=False),
-        sa.Column("source", sa.String(12), nullable=False),
-        sa.Column("suggestion", sa.JSON),
+        *_answer(),
         sa.Column("spread_from", sa.Integer),
         sa.UniqueConstraint("session", "seq", "row", name="uq_answer_trail_session"),
         sqlite_autoincrement=True,
@@ -90,16 +96,7 @@ def upgrade() -> None:
         sa.Column("row", sa.Integer, primary_key=True, autoincrement=False),
         _annotator("answers", primary_key=True),
         sa.Column("number", sa.Integer, nullable=False),
-        sa.Column("labels", sa.JSON, nullable=False),
-        sa.Column("state", sa.String(12), nullable=False),
-        sa.Column("stamp", sa.BigInteger, nullable=False),
-        sa.Column("flagged", sa.Boolean, nullable=False),
-        sa.Column("note", sa.Text, nullable=False),
-        sa.Column("at", sa.Float, nullable=False),
-        sa.Column("seconds", sa.Float),
-        sa.Column("key", sa.String(40), nullable=False),
-        sa.Column("source", sa.String(12), nullable=False),
-        sa.Column("suggestion", sa.JSON),
+        *_answer(),
     )
     op.create_index("ix_answers_dataset_id", "answers", ["dataset_id", "number"])
     op.create_table(
