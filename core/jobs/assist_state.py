@@ -75,12 +75,13 @@ class Assistant:
             raise Gone
         decisions = label_rows.decisions(db, dataset_id)
         news = scheme != self._scheme or plan != self._plan or decisions != self._decisions
-        if label_rows.last_number(db, dataset_id) > self._number:
+        newest = label_rows.last_number(db, dataset_id)  # asked first: what arrives from here on is read next time
+        if newest > self._number:
             for number, answer in label_rows.answers(db, dataset_id, after=self._number):
                 self._answers[answer.row, answer.annotator_id] = answer
-                self._number = max(self._number, number)
+                newest = max(newest, number)
                 news = True
-            self._number = max(self._number, label_rows.last_number(db, dataset_id))
+            self._number = newest
         self._scheme, self._plan, self._decisions = scheme, plan, decisions
         self._waiting = self._waiting or news
         return self._waiting

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,3 +170,30 @@ def test_it_ends_when_the_data_set_is_deleted(ws: Workspace) -> None:
     assert homes.work(ws, "assist").state is JobState.STOPPED
     assert "deleted" in ws.job(job.id).reason
     assert not folder.exists()
+
+
+def test_an_answer_that_arrives_while_it_reads_is_read_the_next_time(
+    ws: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from core.jobs.assist_state import Assistant
+
+    dataset = begin(ws, 30)
+    desk = Desk.open(ws, dataset.id)
+    texts = assist_texts.Distinct.of(desk.pool_texts)
+    vectors = assist_texts.Vectors(desk.folder, ws.settings.cache)
+    list(vectors.learn(texts.hashes, lambda rows: desk.texts(texts.first[rows]), lambda: False))
+    assistant = Assistant(desk, texts, vectors)
+    say(ws, dataset, [3])
+    read = label_rows.answers
+
+    def slowly(*asked: Any, **more: Any) -> Any:
+        found = read(*asked, **more)
+        monkeypatch.setattr(label_rows, "answers", read)
+        say(ws, dataset, [4], session="two")
+        return found
+
+    monkeypatch.setattr(label_rows, "answers", slowly)
+    assert assistant.look()
+    assert {row for row, _ in assistant._answers} == {3}
+    assert assistant.look()
+    assert {row for row, _ in assistant._answers} == {3, 4}
