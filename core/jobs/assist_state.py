@@ -75,7 +75,8 @@ class Assistant:
             raise Gone
         decisions = label_rows.decisions(db, dataset_id)
         news = scheme != self._scheme or plan != self._plan or decisions != self._decisions
-        newest = label_rows.last_number(db, dataset_id)  # asked first: what arrives from here on is read next time
+        # Asked first: what arrives from here on is read next time.
+        newest = label_rows.last_number(db, dataset_id)
         if newest > self._number:
             for number, answer in label_rows.answers(db, dataset_id, after=self._number):
                 self._answers[answer.row, answer.annotator_id] = answer
