@@ -13,11 +13,11 @@ import numpy as np
 
 from core.models.forward import softmax
 
-STRENGTHS = (0.01, 0.03, 0.1, 0.3)  # scikit-learn's C: the inverse of the penalty on the weights
+STRENGTHS = (0.01, 0.02, 0.03, 0.05, 0.1, 0.3)  # scikit-learn's C: the inverse of the penalty on the weights
 _STRENGTH = 0.1  # where there are too few texts to choose
 _CROSS_FOLDS, _CROSS_STRENGTH = 5, 0.1  # of the heads that judge texts that they have not seen
 _FOLDS = 3
-_CHOOSING = 2000  # texts that the choice of C looks at
+_CHOOSING = 4000  # texts that the choice of C looks at
 _STEPS_CHOOSING, _STEPS = 50, 300
 _NEVER = -20.0  # bias of a class that no text has
 
