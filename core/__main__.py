@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
         add(name, help=f"list {name}").set_defaults(verb=verb)
 
     p = add("worker", help="do the next waiting job (the app starts it by itself)")
-    p.add_argument("--lane", choices=("train", "use", "assist"), default="train")
+    p.add_argument("--lane", choices=("train", "use", "assist", "study"), default="train")
     p.add_argument("--slot", type=int, default=0)
     p.set_defaults(verb=verbs.worker)
 

@@ -23,6 +23,7 @@ KINDS = {
     "evaluate": ("Measuring", "runs"),
     "preflight": ("Checking before training", "train"),
     "assist": ("Learning beside you", "annotate"),
+    "study": ("Examining", "attention"),
 }
 
 
@@ -42,6 +43,7 @@ class Pulse:
 def pulse(workspace: Workspace, job: Job) -> Pulse:
     """Read the newest events of a job."""
     title, page = KINDS.get(job.kind, (job.kind.capitalize(), "home"))
+    page = str(job.payload.get("page") or page)
     name = _name(workspace, job)
     if job.state is JobState.QUEUED:
         return Pulse(job, title, name, page, 0.0, None, None)

@@ -7,6 +7,7 @@ looks for a request to stop. Who opens the workspace next calls `recover`, which
 
 from core.jobs.assist_job import submit_assist
 from core.jobs.resume import checkpoint_step, resume
+from core.jobs.studies import find_study, findings, submit_study
 from core.jobs.submit import (
     TestFile,
     run_again,
@@ -21,6 +22,8 @@ __all__ = [
     "TestFile",
     "checkpoint_step",
     "ensure_workers",
+    "find_study",
+    "findings",
     "recover",
     "request_stop",
     "resume",
@@ -29,5 +32,6 @@ __all__ = [
     "submit_classification",
     "submit_evaluation",
     "submit_preflight",
+    "submit_study",
     "submit_training",
 ]

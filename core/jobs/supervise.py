@@ -22,7 +22,7 @@ from core.training.group import ENVIRONMENT
 from core.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[2]
-LANE_NAMES = ("train", "use", "assist")
+LANE_NAMES = ("train", "use", "assist", "study")
 ASSISTANTS = 3  # data sets whose labelling a model follows at once; an idle one gives way to one that waits
 RESTART_SECONDS = 3.0  # a started worker gets this long before another one is tried
 SPIN_SHARED, SPIN_IDLE = "1000", "10000"  # turns that a thread waits awake (docs/decisions/0006)
@@ -61,7 +61,7 @@ def ensure_workers(ws: Workspace) -> None:
 
 
 def lane_of(kind: str) -> str:
-    return kind if kind in ("train", "assist") else "use"
+    return kind if kind in ("train", "assist", "study") else "use"
 
 
 def launch_lane(job_id: str) -> str:

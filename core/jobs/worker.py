@@ -98,6 +98,10 @@ def handler(kind: str) -> Callable[[Workspace, Job, Link], None]:
         from core.jobs.assist_job import run_assist
 
         return run_assist
+    if kind == "study":
+        from core.jobs.studies import run_study
+
+        return run_study
     from core.jobs.preflight_job import run_preflight
     from core.jobs.use_jobs import run_classification, run_evaluation
 
