@@ -90,6 +90,20 @@ def tiny_encoder(folder: Path, family: str, seed: int = 0, **config: Any) -> Pat
     return folder
 
 
+def tiny_classifier(
+    folder: Path, family: str = "bert", labels: tuple[str, ...] = LABELS, seed: int = 0, **config: Any
+) -> Path:
+    """A classifier of the family over `labels` as a folder. It has random weights and has learnt nothing."""
+    import torch
+
+    from core.models.loading import load_for_training
+
+    tiny_encoder(folder, family, seed, **config)
+    torch.manual_seed(seed + 1)
+    load_for_training(folder, labels).save_pretrained(folder)
+    return folder
+
+
 def _tokenizer(family: str, folder: Path) -> Any:
     if family in ("bert", "distilbert", "electra"):
         return _wordpiece()
