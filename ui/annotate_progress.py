@@ -88,9 +88,8 @@ def _mine(progress: DeskProgress, me: Annotator) -> None:
     parts.section("Your labels", f"What {me.name} has answered.")
     left = progress.total - progress.done
     rate = "–" if progress.rate is None else f"{progress.rate:,.0f} an hour"
-    time_left = (
-        "–" if progress.seconds_left is None else duration_words(progress.seconds_left).removeprefix("about ")
-    )
+    known = left > 0 and progress.seconds_left is not None
+    time_left = duration_words(progress.seconds_left).removeprefix("about ") if known else "–"
     parts.figures(
         [
             ("Answered", f"{progress.done:,}", "Labelled or skipped, identical texts included."),
