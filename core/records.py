@@ -383,6 +383,19 @@ class Progress(Event):
 
 
 @dataclass(frozen=True)
+class Measured(Event):
+    """A figure on the way of a study, for a curve that grows while one looks."""
+
+    kind: ClassVar[str] = "measured"
+    name: str  # of the curve
+    step: int
+    value: float
+    low: float  # 95 %
+    high: float
+    seconds: float  # of work on this curve so far
+
+
+@dataclass(frozen=True)
 class Finished(Event):
     """The last event: the model folder is complete."""
 
@@ -403,7 +416,7 @@ class Finished(Event):
 
 EVENT_KINDS: dict[str, type[Event]] = {
     cls.kind: cls
-    for cls in (Note, Started, FirstBatch, Step, Evaluated, Checkpointed, Rung, Progress, Finished)
+    for cls in (Note, Started, FirstBatch, Step, Evaluated, Checkpointed, Rung, Progress, Measured, Finished)
 }
 
 
@@ -422,11 +435,28 @@ def _tuples(value: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class Side:
+    """The tokens along one side of an attention map: those that read (rows), or those that are read (columns)."""
+
+    tokens: tuple[str, ...]  # as the tokenizer names them
+    segments: tuple[int, ...]  # 0 for the first text, 1 for the second
+    special: tuple[bool, ...]  # True for [CLS], [SEP] and their kin
+    words: tuple[int, ...] = ()  # the word each token is part of, from 0; -1: special; (): not known
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@dataclass(frozen=True)
 class AttentionMap:
-    """A model's own attention for one text (or pair), read with eager attention."""
+    """A model's own attention for one text (or pair), read with eager attention.
+
+    In an encoder or a decoder the T tokens that read are those that are read. In an encoder-decoder's cross
+    attention the target's T tokens read the source's S: `columns` then names those.
+    """
 
     tokens: tuple[str, ...]  # T token strings as the tokenizer names them
-    weights: Any  # (L, H, T, T) float32 numpy array; [l, h, i, j]: from token i to token j
+    weights: Any  # (L, H, T, T) float32 numpy array, (L, H, T, S) across; [l, h, i, j]: from token i to token j
     segments: tuple[int, ...]  # T: 0 for the first text, 1 for the second
     special: tuple[bool, ...]  # T: True for [CLS], [SEP] and their kin
     model_name: str
@@ -434,3 +464,23 @@ class AttentionMap:
     averaging: int | None = (
         None  # the layer, from 0, that only averages all states (core.models.pooling); None: none
     )
+    words: tuple[int, ...] = ()  # T: the word each token is part of, from 0; -1: special; (): not known
+    kind: str = "self"  # "self": an encoder's or a decoder-only model's | "decoder" | "cross"
+    causal: bool = False  # a token reads itself and what stands before it, never what follows
+    columns: Side | None = None  # S tokens that are read; None: the same as the rows
+
+    @property
+    def row_side(self) -> Side:
+        return Side(self.tokens, self.segments, self.special, self.words)
+
+    @property
+    def column_side(self) -> Side:
+        return self.columns or self.row_side
+
+    @property
+    def row_tokens(self) -> tuple[str, ...]:
+        return self.tokens
+
+    @property
+    def column_tokens(self) -> tuple[str, ...]:
+        return self.column_side.tokens

@@ -14,9 +14,10 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from core.data.lengths import share_longer, token_lengths
 from core.data.prepare import Prepared, prepare
-from core.data.shelf import disk_full_as_sentence, find_rows, open_shelf, part_texts, save
+from core.data.shelf import find_rows, open_shelf, part_texts, save
 from core.data.splits import text_hash
 from core.data.table import Table
+from core.data.whole import disk_full_in_words
 from core.errors import BadData, BadModel, DiskFull, NotFound
 from core.records import Reading
 
@@ -151,9 +152,9 @@ def test_a_save_that_fails_leaves_the_old_shelf(shelf, prepared, monkeypatch):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_a_full_disk_is_a_sentence(tmp_path):
-    with pytest.raises(DiskFull, match=r"no space left in .* try again\."), disk_full_as_sentence(tmp_path):
+    with pytest.raises(DiskFull, match=r"no space left .* try again"), disk_full_in_words(tmp_path):
         Path("/dev/full").write_bytes(b"x")
-    with pytest.raises(PermissionError), disk_full_as_sentence(tmp_path):
+    with pytest.raises(PermissionError), disk_full_in_words(tmp_path):
         raise PermissionError(13, "denied")
 
 

@@ -6,7 +6,6 @@ Knows folders and rows. Does not know the store, or how parts came to be.
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import shutil
@@ -20,7 +19,8 @@ import pyarrow.compute as pc
 
 from core.data.labels import split_labels
 from core.data.prepare import Prepared
-from core.errors import BadData, DiskFull, NotFound
+from core.data.whole import disk_full_in_words
+from core.errors import BadData, NotFound
 from core.records import Row
 
 FAULTS = ("without_text", "without_label", "duplicate")
@@ -49,7 +49,7 @@ def save(prepared: Prepared, folder: Path) -> None:
     whole = datasets.Dataset(table, fingerprint=prepared.fingerprint[:16])
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = folder.with_name(f"tmp-{folder.name}-{uuid.uuid4().hex[:8]}")
-    with disk_full_as_sentence(folder.parent), _quiet():
+    with disk_full_in_words(folder), _quiet():
         try:
             whole.save_to_disk(str(scratch))
             for written in scratch.iterdir():
@@ -99,21 +99,6 @@ def part_texts(folder: Path, part: str) -> tuple[list[int], list[str], list[str]
     table = arrow(folder).select(["row", "text", "label", "part"])
     table = table.filter(pc.equal(table["part"], part))
     return table["row"].to_pylist(), table["text"].to_pylist(), table["label"].to_pylist()
-
-
-@contextlib.contextmanager
-def disk_full_as_sentence(folder: Path) -> Iterator[None]:
-    """Turns the system's “no space left” into DiskFull. Other errors pass through."""
-    try:
-        yield
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
-        if full or "No space left" in str(error):
-            raise DiskFull(
-                f"There is no space left in {folder}. Delete data sets or runs that you no longer need, "
-                "or free some space, and try again."
-            ) from error
-        raise
 
 
 def _files(folder: Path) -> list[Path]:

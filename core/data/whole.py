@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,8 +11,24 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from core.data.shelf import disk_full_as_sentence
-from core.errors import BadFile
+from core.errors import BadFile, DiskFull
+
+
+@contextmanager
+def disk_full_in_words(path: Path) -> Iterator[None]:
+    """Turns “no space left”, however a library words it, into DiskFull. Other errors pass through."""
+    try:
+        yield
+    except Exception as error:
+        number = error.errno if isinstance(error, OSError) else None
+        told = str(error)  # safetensors raises its own class with the system's words
+        full = number in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+        if not (full or "No space left" in told or "os error 28" in told):
+            raise
+        raise DiskFull(
+            f"There is no space left where {path.name} was to be written. Delete data sets or runs that you no longer "
+            "need, or free some disk space, and try again; nothing that was complete before is lost."
+        ) from error
 
 
 @contextmanager
@@ -22,7 +39,7 @@ def whole_file(out: Path) -> Iterator[TextIO]:
     draft = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         with (
-            disk_full_as_sentence(out.parent),
+            disk_full_in_words(out),
             draft.open("w", encoding="utf-8", newline="") as stream,
         ):
             yield stream

@@ -186,6 +186,13 @@ class Subject:
         """The model's inputs for some pieces: (n, T) int64 tensors, padded to the longest."""
         return accepted(self.model, collate(_encoded(pieces), range(len(pieces)), self.tokenizer))
 
+    def word_vectors(self, piece: Piece) -> np.ndarray[Any, Any]:
+        """(T, D) float32: the embedding of each token by itself, without positions."""
+        import torch
+
+        with self._turn, torch.inference_mode():
+            return np.asarray(self.model.get_input_embeddings()(torch.from_numpy(piece.ids)).float().numpy())
+
     # ----------------------------------------------------------------- answers and attention
 
     def logits(self, pieces: Sequence[Piece]) -> np.ndarray[Any, Any]:
@@ -224,7 +231,8 @@ class Subject:
         with self._turn, memory_in_words(len(pieces), max(lengths)), torch.inference_mode():
             inputs = self.tensors(pieces)
             output = self.model(**inputs, output_attentions=True)
-        found = getattr(output, "attentions", None)
+        # a classifier on an encoder-decoder (BART): its encoder's
+        found = getattr(output, "attentions", None) or getattr(output, "encoder_attentions", None)
         if not found or any(a is None or a.shape[-2:] != inputs["input_ids"].shape[-1:] * 2 for a in found):
             raise BadModel(
                 f"The attention of {self.name} cannot be read: its layers do not attend from every token to every "

@@ -17,9 +17,9 @@ import numpy as np
 
 from core.data.formulas import Guard
 from core.data.table import Table
+from core.data.whole import disk_full_in_words
 from core.inference.classifier import Classifier
 from core.models.forward import CHUNK
-from core.models.saving import disk_full_in_words
 
 LABEL_COLUMN = "predicted_label"
 PROBABILITY_COLUMN = "probability"

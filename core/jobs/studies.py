@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
+from core.data.whole import disk_full_in_words
 from core.errors import NotFound
 from core.explain.nouns import Findings, Study
 from core.jobs.link import Link
 from core.jobs.supervise import ensure_workers, lane_of
-from core.models.saving import disk_full_in_words
 from core.records import Job, JobState
 from core.store import jobs as job_rows
 from core.workspace import Workspace
@@ -35,6 +35,7 @@ QUESTIONS = {
     "search": "core.jobs.study_search",
     "faithfulness": "core.jobs.study_faithfulness",
     "words": "core.jobs.study_words",
+    "neighbours": "core.jobs.study_neighbours",
     "race": "core.jobs.study_race",
 }
 

@@ -6,18 +6,15 @@ folder is not a model. Does not know runs, the store or what is in the sidecar b
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from core.errors import DiskFull
+from core.data.whole import disk_full_in_words
 from core.models.loading import class_names, plain, quiet
 
 SIDECAR = "finesift.json"
@@ -66,23 +63,6 @@ def versions() -> dict[str, str]:
     """What a model was made with."""
     packages = ("torch", "transformers", "tokenizers", "safetensors")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
-
-
-@contextmanager
-def disk_full_in_words(path: Path) -> Iterator[None]:
-    """Turns “no space left”, however a library words it, into DiskFull."""
-    try:
-        yield
-    except Exception as error:
-        number = error.errno if isinstance(error, OSError) else None
-        told = str(error)  # safetensors raises its own class with the system's words
-        full = number in (errno.ENOSPC, errno.EDQUOT) or "No space left" in told or "os error 28" in told
-        if not full:
-            raise
-        raise DiskFull(
-            f"There is no space left where {path.name} was to be written. "
-            "Free some disk space; nothing that was complete before is lost."
-        ) from error
 
 
 def _temporary(folder: Path) -> str:

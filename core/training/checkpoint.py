@@ -28,8 +28,9 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.data.whole import disk_full_in_words
 from core.errors import ResumeRefused
-from core.models.saving import disk_full_in_words, sync_folder
+from core.models.saving import sync_folder
 from core.training.hashed import Damaged, opened, read_file, read_tensors, safetensors_pieces, write_file
 from core.training.random_state import generators as generators
 from core.training.random_state import set_generators as set_generators
