@@ -1,0 +1,49 @@
+"""What can be taken along: figures and pages."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.explain.export.figure import MOST_TOKENS, figure
+
+
+def plane(rows: int, columns: int) -> np.ndarray:
+    return np.random.default_rng(0).dirichlet(np.ones(columns), size=rows)
+
+
+def test_a_picture_keeps_words_to_the_letter_and_no_markup() -> None:
+    words = ["[CLS]", "$x^2$", "<b>bold</b>", "price\\$", "[SEP]"]
+    found = figure(plane(5, 5), words, words, title="head <1>", kind="svg").decode()
+    assert "$x^2$" in found
+    assert "&lt;b&gt;bold" in found
+    assert "<b>" not in found
+    assert "head &lt;1&gt;" in found
+
+
+def test_a_png_is_a_png_and_the_same_twice() -> None:
+    words = ["a", "b", "中文", "😀", "مرحبا"]
+    one, other = (figure(plane(5, 5), words, words, title="t", kind="png") for _ in range(2))
+    assert one.startswith(b"\x89PNG")
+    assert one == other
+
+
+def test_rows_and_columns_may_differ_and_differences_have_a_sign() -> None:
+    signed = plane(3, 6) - 0.2
+    rows, columns = list("abc"), list("uvwxyz")
+    found = figure(
+        signed, rows, columns, title="cross", kind="svg", signed=True, colors=("#00f", "#eee", "#f80")
+    ).decode()
+    assert all(f">{name}</text>" in found for name in rows + columns)
+
+
+def test_a_long_text_is_cut_and_says_so() -> None:
+    words = [f"w{k}" for k in range(MOST_TOKENS + 5)]
+    found = figure(plane(len(words), len(words)), words, words, title="t", kind="svg").decode()
+    assert f"The first {MOST_TOKENS} tokens are drawn." in found
+    assert f">w{MOST_TOKENS}<" not in found
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="png, svg"):
+        figure(plane(2, 2), ["a", "b"], ["a", "b"], title="t", kind="gif")
