@@ -67,7 +67,7 @@ def _fault(error: FinesiftError) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from core import verbs, verbs_exchange, verbs_labels, verbs_train
+    from core import verbs, verbs_exchange, verbs_explain, verbs_labels, verbs_train
 
     parser = argparse.ArgumentParser(
         prog="python -m core",
@@ -130,12 +130,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     p.set_defaults(verb=verbs.classify)
 
-    p = add("attention", help="write a model's attention for one text")
-    p.add_argument("model", metavar="MODEL")
-    p.add_argument("text", metavar="TEXT")
-    p.add_argument("--pair", metavar="TEXT", help="a second text")
-    p.add_argument("--out", required=True, metavar="FILE.npz")
-    p.set_defaults(verb=verbs.attention)
+    p = add("attention", help="write a model's attention for one text, or what training changed in it")
+    verbs_explain.add_attention_flags(p)
+    p.set_defaults(verb=verbs_explain.attention)
+
+    p = add("explain", help="how much each word of a text speaks for a class, as JSON")
+    verbs_explain.add_explain_flags(p)
+    p.set_defaults(verb=verbs_explain.explain)
 
     verbs_exchange.add_flags(add("labels", help="labels out of a data set, or into it"))
 

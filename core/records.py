@@ -456,7 +456,9 @@ class AttentionMap:
     """
 
     tokens: tuple[str, ...]  # T token strings as the tokenizer names them
-    weights: Any  # (L, H, T, T) float32 numpy array, (L, H, T, S) across; [l, h, i, j]: from token i to token j
+    weights: (
+        Any  # (L, H, T, T) float32 numpy array, (L, H, T, S) across; [l, h, i, j]: from token i to token j
+    )
     segments: tuple[int, ...]  # T: 0 for the first text, 1 for the second
     special: tuple[bool, ...]  # T: True for [CLS], [SEP] and their kin
     model_name: str

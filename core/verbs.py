@@ -172,18 +172,6 @@ def classify(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def attention(ws: Workspace, o: argparse.Namespace) -> dict[str, Any]:
-    from core.explain.attention import read_attention, save_npz
-
-    place = ws.find_model(o.model)
-    found = read_attention(place.folder, o.text, o.pair, model_name=place.name)
-    save_npz(found, Path(o.out))
-    layers, heads, tokens, _ = found.weights.shape
-    if found.cut:
-        say(f"The text is longer than the model can read: {found.cut} tokens were left out.")
-    return {"out": o.out, "layers": layers, "heads": heads, "tokens": tokens, "cut": found.cut}
-
-
 def datasets(ws: Workspace, _o: argparse.Namespace) -> dict[str, Any]:
     return {
         "datasets": [

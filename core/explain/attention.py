@@ -1,35 +1,25 @@
 """Reads a model's own attention, and condenses it: average over heads, attention rollout.
 
 Knows how to obtain attention weights that are exactly the model's (eager attention; the fused kernels of
-SDPA and FlashAttention return none), and how to save a map.
+SDPA and FlashAttention return none), for encoders, decoders and encoder-decoders, and how to save a map.
 Does not know where models live, and draws nothing.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
 from typing import IO, Any
 
 import numpy as np
 
-from core.errors import BadData, BadModel, FinesiftError, OutOfMemory
+from core.explain.families import KINDS, Reading, Writer, checked, proper, token_limit, told
+from core.explain.families import MAX_TOKENS as MAX_TOKENS
+from core.explain.subject import Piece, Subject
 from core.explain.tokens import display_tokens as display_tokens
-from core.models.forward import accepted
-from core.models.loading import load_encoder, load_tokenizer, quiet
-from core.models.pooling import added_layer
+from core.models.loading import load_encoder, load_tokenizer, writes
+from core.models.sources import check_folder
 from core.records import AttentionMap
-
-MAX_TOKENS = 512
-"""Longest text whose attention is read, in tokens: the map grows with the square of the length."""
-
-MAX_MAP_BYTES = 1024 * 1024 * 1024
-"""Largest map that is held in memory; deep and wide models get fewer tokens for it."""
-
-ROW_TOLERANCE = 1e-3  # float32 softmax rows sum to one far closer than this
-
 
 # --------------------------------------------------------------------------- reading
 
@@ -38,11 +28,9 @@ ROW_TOLERANCE = 1e-3  # float32 softmax rows sum to one far closer than this
 class AttentionReader:
     """A model and its tokenizer, loaded once for many readings. May be shared between threads."""
 
-    model: Any  # transformers.PreTrainedModel, eager attention, float32, on the CPU
-    tokenizer: Any
+    source: Subject | Writer
     name: str
     max_tokens: int  # the longest input this reader passes to the model, special tokens included
-    _lock: Lock = field(default_factory=Lock, repr=False)  # a fast tokenizer's truncation is shared state
 
     @staticmethod
     def load(folder: Path, name: str | None = None) -> AttentionReader:
@@ -53,16 +41,23 @@ class AttentionReader:
         UnsafeModel when it would need code or pickles.
         """
         folder = Path(folder)
+        if writes(check_folder(folder)):
+            writer = Writer.load(folder, name)
+            return AttentionReader(writer, writer.name, writer.max_tokens)
         tokenizer = load_tokenizer(folder)
         model = load_encoder(folder, attention="eager")
         name = name or folder.name
-        try:
-            limit = _token_limit(model.config, tokenizer.model_max_length)
-        except AttributeError as error:
-            raise _unreadable(name, "it is not built of layers with attention heads") from error
-        return AttentionReader(model, tokenizer, name, limit)
+        limit = token_limit(model.config, tokenizer.model_max_length, name)
+        return AttentionReader(Subject(model, tokenizer, name, (), False, limit), name, limit)
 
-    def read(self, text: str, pair: str | None = None) -> AttentionMap:
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of attention in this model, of `families.KINDS`: an encoder and a decoder have one each."""
+        return tuple(KINDS) if isinstance(self.source, Writer) else ("self",)
+
+    def read(
+        self, text: str, pair: str | None = None, *, kind: str = "self", target: str | None = None
+    ) -> AttentionMap:
         """The attention of every head for one text, or for two texts as a pair.
 
         Returns a map with `weights` (L, H, T, T) float32, whose rows (last axis) sum to one:
@@ -70,106 +65,59 @@ class AttentionReader:
         Tokens beyond `max_tokens` are cut from the end (of the longer text first, for a pair) and
         counted in `cut`.
 
-        Raises BadData for an empty text, BadModel when the model gives no (T, T) attention.
+        `kind` and `target` are for models that write (`families.Writer.read`).
+        Raises BadData for an empty text, BadModel when the model gives no such attention, OutOfMemory.
         """
-        text, pair = _checked(text, pair)
-        with self._lock:
-            encoding, cut = self._encode(text, pair)
-            weights = self._attend(encoding)
-        special = tuple(bool(s) for s in encoding["special_tokens_mask"][0].tolist())
-        return AttentionMap(
-            tokens=tuple(self.tokenizer.convert_ids_to_tokens(encoding["input_ids"][0].tolist())),
-            weights=weights,
-            segments=_segments(encoding),
-            special=special,
-            model_name=self.name,
-            cut=cut,
-            averaging=added_layer(self.model.config),
-        )
+        if isinstance(self.source, Writer):
+            return self.source.read(text, pair, target).maps[kind]
+        return read_map(self.source, self.source.read(*checked(text, pair)))
 
-    def _encode(self, text: str, pair: str | None) -> tuple[Any, int]:
-        """The model's inputs, and how many tokens were cut. Padding and truncation that are baked into
-        a tokenizer's file are overruled: the reader must see the whole text, and no padding."""
-        plain = {"padding": False, "return_special_tokens_mask": True, "return_tensors": "pt"}
-        with quiet():  # it would warn about every text that is too long; `cut` tells it instead
-            whole = self.tokenizer(text, pair, truncation=False, **plain)["input_ids"].shape[1]
-            encoding = self.tokenizer(
-                text, pair, truncation="longest_first", max_length=self.max_tokens, **plain
-            )
-        return encoding, int(whole - encoding["input_ids"].shape[1])
-
-    def _attend(self, encoding: Any) -> np.ndarray:
-        """(L, H, T, T) float32 from one forward pass."""
-        import torch
-
-        inputs = accepted(self.model, {k: v for k, v in encoding.items() if k != "special_tokens_mask"})
-        try:
-            with torch.inference_mode():
-                output = self.model(**inputs, output_attentions=True)
-        except (RuntimeError, ValueError, TypeError, IndexError, AttributeError) as error:
-            if _is_out_of_memory(error):
-                raise OutOfMemory(
-                    f"This machine has too little memory to read the attention of {self.name} for so long a "
-                    "text. Shorten the text."
-                ) from error
-            raise _unreadable(self.name, f"it failed with: {error}") from error
-        return _stacked(getattr(output, "attentions", None), inputs["input_ids"].shape[1], self.name)
+    def read_all(self, text: str, pair: str | None = None, target: str | None = None) -> Reading:
+        """All kinds of attention of a model that writes, from one pass. Raises as `read`; TypeError where the model
+        does not write (`kinds` tells)."""
+        if not isinstance(self.source, Writer):
+            raise TypeError(f"{self.name} has one kind of attention")
+        return self.source.read(text, pair, target)
 
 
-def read_attention(
-    folder: Path, text: str, pair: str | None = None, model_name: str | None = None
-) -> AttentionMap:
-    """Loads the model folder and reads one map. See `AttentionReader.read`."""
-    _checked(text, pair)  # before a model is loaded for nothing
-    return AttentionReader.load(folder, model_name).read(text, pair)
-
-
-def _checked(text: str, pair: str | None) -> tuple[str, str | None]:
-    """Texts that a tokenizer accepts: not empty, and without lone surrogates (no tokenizer encodes them)."""
-    if not text or not text.strip():
-        raise BadData("There is no text to read attention for. Type a sentence.")
-    if pair is not None and not pair.strip():
-        pair = None
-    return _encodable(text), None if pair is None else _encodable(pair)
-
-
-def _encodable(text: str) -> str:
-    return re.sub("[\ud800-\udfff]", "\ufffd", text)
-
-
-def _segments(encoding: Any) -> tuple[int, ...]:
-    """0 for the first text, 1 for the second; a special token belongs to the text before it."""
-    segments: list[int] = []
-    for sequence in encoding.sequence_ids(0):
-        segments.append(sequence if sequence is not None else (segments[-1] if segments else 0))
-    return tuple(segments)
-
-
-def _stacked(attentions: Any, length: int, name: str) -> np.ndarray:
-    """(L, H, T, T) from the model's tuple of (1, H, T, T), or a sentence on why there is no such thing."""
-    if not attentions or any(a is None for a in attentions):
-        raise _unreadable(name, "the model gives no attention weights")
-    shapes = {tuple(a.shape) for a in attentions}
-    if len(shapes) != 1 or shapes.pop() != (1, attentions[0].shape[1], length, length):
-        raise _unreadable(name, "its layers do not attend from every token to every token")
-    weights = np.stack([a[0].float().cpu().numpy() for a in attentions]).astype(np.float32, copy=False)
-    if not np.isfinite(weights).all():
-        raise _unreadable(name, "its weights are not numbers; the model may be damaged")
-    if np.abs(weights.sum(axis=-1) - 1).max() > ROW_TOLERANCE:
-        raise _unreadable(name, "its weights are not shares that sum to one")
-    return weights
-
-
-def _unreadable(name: str, why: str) -> FinesiftError:
-    return BadModel(
-        f"The attention of {name} cannot be read: {why}. "
-        "Choose an encoder such as BERT, DistilBERT, RoBERTa, XLM-R, DeBERTa or ModernBERT."
+def read_map(subject: Subject, piece: Piece) -> AttentionMap:
+    """The attention of every head of an encoder or a decoder for a piece that it has read. Raises BadModel,
+    OutOfMemory."""
+    with told(subject.name):
+        weights, _ = subject.attend(piece)
+    return AttentionMap(
+        tokens=piece.tokens,
+        weights=proper(weights, subject.name),
+        segments=tuple(piece.segments.tolist()),
+        special=tuple(piece.special.tolist()),
+        model_name=subject.name,
+        cut=piece.cut,
+        averaging=subject.averaging,
+        words=tuple(piece.words.tolist()),
+        causal=looks_back_only(weights),
     )
 
 
-def _is_out_of_memory(error: Exception) -> bool:
-    words = str(error).lower()
-    return "out of memory" in words or "can't allocate memory" in words or "not enough memory" in words
+def looks_back_only(weights: np.ndarray[Any, Any]) -> bool:
+    """Whether no token of (L, H, T, T) reads what follows it, as in a decoder."""
+    if weights.shape[-1] < 2 or weights[:, :, 0, 1:].any():  # an encoder shows it in its first row
+        return False
+    above = np.triu_indices(weights.shape[-1], 1)
+    return not weights[:, :, above[0], above[1]].any()
+
+
+def read_attention(
+    folder: Path,
+    text: str,
+    pair: str | None = None,
+    model_name: str | None = None,
+    *,
+    kind: str = "self",
+    target: str | None = None,
+) -> AttentionMap:
+    """Loads the model folder and reads one map. See `AttentionReader.read`."""
+    checked(text, pair)  # before a model is loaded for nothing
+    return AttentionReader.load(folder, model_name).read(text, pair, kind=kind, target=target)
 
 
 # --------------------------------------------------------------------------- condensing
@@ -206,24 +154,18 @@ def rollout(weights: np.ndarray) -> np.ndarray:
 # --------------------------------------------------------------------------- saving
 
 
-def save_npz(attention: AttentionMap, target: Path | IO[bytes]) -> None:
-    """Writes `tokens` (T,) unicode and `weights` (L, H, T, T) float32; no pickle needed to read them."""
+def save_npz(attention: AttentionMap, target: Path | IO[bytes], **more: np.ndarray[Any, Any]) -> None:
+    """Writes `tokens` (T,) unicode and `weights` (L, H, T, T) float32, for cross-attention (L, H, T, S) with `columns`
+    (S,) unicode, and what `more` names; no pickle needed to read them."""
     arrays = {
         "tokens": np.asarray(attention.tokens, dtype=np.str_),
         "weights": np.ascontiguousarray(attention.weights, dtype=np.float32),
+        **more,
     }
+    if attention.columns is not None:
+        arrays["columns"] = np.asarray(attention.column_tokens, dtype=np.str_)
     if isinstance(target, Path):
         with target.open("wb") as file:  # given a path, numpy would append .npz to the name
             np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     else:
         np.savez_compressed(target, **arrays)  # type: ignore[arg-type]
-
-
-# --------------------------------------------------------------------------- details
-
-
-def _token_limit(config: Any, readable: int) -> int:
-    """What the model's positions and this machine's memory allow, `MAX_TOKENS` at most."""
-    layers, heads = int(config.num_hidden_layers), int(config.num_attention_heads)
-    affordable = int((MAX_MAP_BYTES / (4 * layers * heads)) ** 0.5)
-    return min(MAX_TOKENS, readable, affordable)

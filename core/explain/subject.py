@@ -59,7 +59,8 @@ class Piece:
         """The characters of a word."""
         own = np.flatnonzero(self.words == number)
         source = self.text if self.segments[own[0]] == 0 else (self.pair or "")
-        return source[int(self.spans[own, 0].min()) : int(self.spans[own, 1].max())]
+        found = source[int(self.spans[own, 0].min()) : int(self.spans[own, 1].max())]
+        return found.strip() or found  # some tokenizers count the blank before a word to it
 
     def word_list(self) -> list[str]:
         return [self.word(number) for number in range(self.word_count)]

@@ -37,10 +37,11 @@ _OFFSET_FAMILIES = frozenset(
 )
 
 
-def load_tokenizer(folder: Path) -> Any:
+def load_tokenizer(folder: Path, *, fast: bool = True) -> Any:
     """The folder's fast tokenizer, with truncation and padding off and `model_max_length` in tokens that the
     model can really read, special tokens included.
 
+    `fast=False`: a slow one will do where there is no fast one, as for Marian's translation models.
     Raises BadModel or UnsafeModel.
     """
     config = check_folder(folder)
@@ -50,12 +51,13 @@ def load_tokenizer(folder: Path) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             str(folder), use_fast=True, local_files_only=True, trust_remote_code=False
         )
-    if not getattr(tokenizer, "is_fast", False):
+    if not getattr(tokenizer, "is_fast", False) and fast:
         raise BadModel(
             f"The tokenizer of {folder.name} has no fast version (tokenizer.json), which Finesift needs. "
             "Choose another model, or write the tokenizer again with a current version of transformers."
         )
-    plain(tokenizer)
+    if getattr(tokenizer, "is_fast", False):
+        plain(tokenizer)
     tokenizer.model_max_length = readable_length(config, int(min(tokenizer.model_max_length, _UNSET_LENGTH)))
     if tokenizer.pad_token is None and tokenizer.eos_token is not None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -182,19 +184,63 @@ def load_classifier(folder: Path, attention: str | None = None) -> Any:
             f"The weights in {folder.name} are incomplete: {len(missing)} are missing (“{missing[0]}” is "
             "one). Fetch or train the model again."
         )
+    if model.config.pad_token_id is None:  # a published GPT-2 has none, and then takes one text at a time
+        model.config.pad_token_id = model.config.eos_token_id
     return model.eval()
 
 
 def load_encoder(folder: Path, attention: str | None = None) -> Any:
-    """The encoder alone, trained or not, without any head: fp32, evaluation mode, on the CPU. Raises
-    BadModel.
+    """The encoder alone, trained or not, without any head (of a model that writes: without its decoder): fp32,
+    evaluation mode, on the CPU. Raises BadModel.
     """
-    check_folder(folder)
+    config = check_folder(folder)
+    if writes(config):
+        return load_writer(folder, attention).get_encoder()
+    if str((config.get("architectures") or [""])[0]).endswith(
+        "EncoderModel"
+    ):  # T5's encoder, published alone
+        return _whole("AutoModelForTextEncoding", folder, attention).get_encoder()
     model, report = _load("AutoModel", folder, attn_implementation=attention)
     lost = sorted(k for k in report["missing_keys"] if "pooler" not in k)
     if lost:
         raise BadModel(
             f"The weights in {folder.name} are incomplete: {len(lost)} are missing (“{lost[0]}” is one). "
+            "Fetch or write the model again."
+        )
+    return model.eval()
+
+
+def writes(config: dict[str, Any]) -> bool:
+    """Whether a model of this config.json has an encoder and a decoder that writes text (T5, BART, Marian)."""
+    from transformers import AutoConfig
+
+    architecture = str((config.get("architectures") or [""])[0])
+    if architecture.endswith(("ForSequenceClassification", "EncoderModel")):
+        return False
+    if "is_encoder_decoder" in config:
+        return bool(config["is_encoder_decoder"])
+    try:  # config.json need not repeat its family's defaults
+        return bool(AutoConfig.for_model(config["model_type"]).is_encoder_decoder)
+    except (ValueError, KeyError, AttributeError):
+        return False
+
+
+def load_writer(folder: Path, attention: str | None = None) -> Any:
+    """An encoder-decoder with its head over the vocabulary, bare or fine-tuned: fp32, evaluation mode, on the CPU.
+    Raises BadModel, UnsafeModel, OutOfMemory.
+    """
+    check_folder(folder)
+    return _whole("AutoModelForSeq2SeqLM", folder, attention)
+
+
+def _whole(auto_class: str, folder: Path, attention: str | None) -> Any:
+    model, report = _load(auto_class, folder, attn_implementation=attention)
+    missing = sorted(
+        k for k in report["missing_keys"] if not k.endswith("final_logits_bias")
+    )  # zero where absent
+    if missing:
+        raise BadModel(
+            f"The weights in {folder.name} are incomplete: {len(missing)} are missing (“{missing[0]}” is one). "
             "Fetch or write the model again."
         )
     return model.eval()
