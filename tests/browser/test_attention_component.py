@@ -26,6 +26,7 @@ import time
 import numpy as np
 import streamlit as st
 
+from core.explain.shape import Shape
 from core.records import AttentionMap
 from ui.components.attention import Picture, attention_view
 
@@ -55,6 +56,7 @@ attention_view(
     layer=layer,
     head=head,
     on_select=remember,
+    **({"heads": [(1, 0)], "shape": Shape(hide_special=True)} if "wish" in asked else {}),
 )
 st.text(f"Python shows {layer}, {head}")
 if st.button("Last head", key="last"):
@@ -214,7 +216,7 @@ def test_tokens_are_reached_by_keys(view: Page) -> None:
 
 
 def test_pointing_at_the_matrix_names_the_cell_and_its_weight(view: Page) -> None:
-    canvas = view.locator(".plot canvas")
+    canvas = view.locator(".matrices .plot canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
     assert box is not None
@@ -271,3 +273,29 @@ def test_a_pair_is_told_apart(page: Page, app: str) -> None:
     opened(page, app, pair=1)
     expect(page.get_by_text("second text")).to_be_visible()
     assert page.locator('.tokens.from .token[data-segment="1"]').count() == 3
+
+
+def test_heads_of_a_long_text_are_fetched_as_they_are_laid_over(page: Page, app: str) -> None:
+    opened(page, app, length=90)
+    page.get_by_role("button", name="Overlay heads").click()
+    for layer, number in ((3, 2), (2, 2)):
+        head(page, layer, number).click()
+        told(page, layer - 1, number - 1)
+    settle(page)
+    expect(title(page)).to_have_text("3 heads overlaid")
+    expect(page.locator(".attention")).not_to_have_attribute("data-waiting", "")
+    page.locator(".tokens.from .token").nth(5).hover()
+    shows(page, "to", np.max([weights(90)[at] for at in ((0, 0), (2, 1), (1, 1))], axis=0)[5])
+
+
+def test_what_the_page_wishes_is_shown_first_and_then_left_to_the_user(page: Page, app: str) -> None:
+    opened(page, app, length=90, wish=1)
+    expect(title(page)).to_have_text("2 heads overlaid")
+    expect(page.locator(".tokens.from .token")).to_have_count(88)
+    page.get_by_role("button", name="Hide special tokens").click()
+    head(page, 3, 2).click()
+    told(page, 2, 1)
+    settle(page)
+    expect(title(page)).to_have_text("3 heads overlaid")
+    expect(page.locator(".attention")).not_to_have_attribute("data-waiting", "")
+    expect(page.locator(".tokens.from .token")).to_have_count(90)

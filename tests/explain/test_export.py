@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from core.explain.attention import read_map
+from core.explain.export import palette
 from core.explain.export.figure import MOST_TOKENS, figure
+from core.explain.export.page import MOST_BYTES, page
+from core.explain.look import Look
+from core.explain.picture import Picture
+from core.explain.subject import Subject
+from tests import tiny
+from ui import colors
 
 
 def plane(rows: int, columns: int) -> np.ndarray:
@@ -47,3 +57,34 @@ def test_a_long_text_is_cut_and_says_so() -> None:
 def test_another_format_is_refused() -> None:
     with pytest.raises(ValueError, match="png, svg"):
         figure(plane(2, 2), ["a", "b"], ["a", "b"], title="t", kind="gif")
+
+
+def test_what_leaves_the_app_has_the_apps_colours() -> None:
+    for name in ("SEQUENTIAL", "DIVERGING", "HUES", "ACCENT", "SECOND", "BACKGROUND"):
+        assert getattr(palette, name) == getattr(colors, name)
+
+
+def test_a_page_needs_nothing_else_and_takes_text_for_text(tmp_path: Path) -> None:
+    subject = Subject.load(tiny.tiny_classifier(tmp_path / "model"))
+    picture = Picture(read_map(subject, subject.read("my parcel </script><b>was</b> late")))
+    made = page(picture, Look(layer=1, head=2), "<i>title</i> @script@", "a & b").decode()
+    assert "<i>title" not in made
+    assert "&lt;i&gt;title&lt;/i&gt; @script@" in made
+    assert "</script><b>" not in made
+    assert "src=" not in made.replace("img-src", "").replace("default-src", "").replace(
+        "script-src", ""
+    ).replace("style-src", "")
+    assert "http" not in made.split('id="packet"')[0].split("</style>")[1]
+    assert len(made) < MOST_BYTES
+
+
+def test_a_long_text_of_a_large_model_is_still_one_file() -> None:
+    from core.records import AttentionMap
+
+    rng = np.random.default_rng(0)
+    weights = rng.dirichlet(np.full(300, 0.05), size=(6, 12, 300)).astype(np.float32)
+    tokens = tuple(f"w{k}" for k in range(300))
+    found = AttentionMap(tokens, weights, (0,) * 300, (False,) * 300, "model")
+    made = page(Picture(found), Look(), "long")
+    assert len(made) < MOST_BYTES
+    assert b"only what was on show" in made

@@ -77,7 +77,7 @@ def figure(
     return out.getvalue()
 
 
-def _settings() -> dict[str, Any]:
+def _settings() -> Any:  # matplotlib types the names of all its settings
     from matplotlib import font_manager
 
     known = {entry.name for entry in font_manager.fontManager.ttflist}

@@ -10,8 +10,27 @@ function readTheme(root, known) {
   const color = (name, fallback) => parseColor(style.getPropertyValue(name).trim() || fallback);
   const background = color("--st-background-color", "#ffffff");
   const stops = style.getPropertyValue("--st-chart-sequential-colors").split(/,(?![^(]*\))/).map(parseColor);
-  const dark = luminance(background) < 0.35;
-  return { sign, background, dark, ramp: makeRamp(stops, background), font: style.fontFamily };
+  const text = (name) => style.getPropertyValue(name).trim();
+  return {
+    sign,
+    background,
+    dark: luminance(background) < 0.35,
+    ramp: makeRamp(stops, background),
+    font: style.fontFamily,
+    ink: text("--st-text-color") || "#222222",
+    accent: text("--st-primary-color") || "#0b6a88",
+  };
+}
+
+// The palette of lines, heads and signs that comes with the map, beside the page's own colours.
+function withPalette(theme, { inks, hues, diverging }) {
+  const stops = diverging.map(parseColor);
+  return Object.assign(theme, {
+    inks,
+    hues: hues.map(parseColor),
+    diverge: spread(stops),
+    signs: [css(stops.at(1)), css(stops.at(-2))], // less, more
+  });
 }
 
 // Any CSS colour to [r, g, b] 0..255, by asking the browser.
@@ -31,7 +50,11 @@ function luminance([r, g, b]) {
 // 256 shades between the theme's sequential colours, the one nearest to the background first.
 function makeRamp(stops, background) {
   const far = (color) => Math.abs(luminance(color) - luminance(background));
-  const order = far(stops[0]) <= far(stops.at(-1)) ? stops : [...stops].reverse();
+  return spread(far(stops[0]) <= far(stops.at(-1)) ? stops : [...stops].reverse());
+}
+
+// 256 shades evenly through the given ones.
+function spread(order) {
   return Array.from({ length: 256 }, (_, k) => {
     const at = (k / 255) * (order.length - 1);
     const [low, high] = [order[Math.floor(at)], order[Math.ceil(at)]];
@@ -48,12 +71,13 @@ function css([r, g, b], alpha = 1) {
   return `rgb(${r} ${g} ${b} / ${alpha})`;
 }
 
-// The weight that gets the full shade: the largest one there is, in a tidy figure, but never below 0.2,
-// so that an even head looks even.
-function scaleTop(plane) {
+// The weight that gets the full shade: the largest one there is, in a tidy figure, but never below 0.2 (of a
+// difference: 0.05), so that an even head looks even.
+function scaleTop(planes, signed = false) {
   let top = 0;
-  for (const weight of plane) if (weight > top) top = weight;
-  return Math.min(1, Math.max(0.2, Math.ceil(top * 10 - 1e-6) / 10));
+  for (const plane of planes) for (const weight of plane) if (Math.abs(weight) > top) top = Math.abs(weight);
+  const [step, least] = signed ? [20, 0.05] : [10, 0.2];
+  return Math.max(least, Math.ceil(top * step - 1e-4) / step);
 }
 
 // Weight to shade 0..255. The square root keeps small weights apart; the legend shows the same curve.
@@ -61,8 +85,22 @@ function shade(weight, top) {
   return Math.min(255, Math.round(255 * Math.sqrt(Math.max(0, weight) / top)));
 }
 
+// Difference to shade 0..255, 128 where there is none; by the root, like weights.
+function signedShade(change, top) {
+  return Math.round(128 + 127 * Math.sign(change) * Math.sqrt(Math.min(1, Math.abs(change) / top)));
+}
+
 function figure(weight) {
   return weight > 0 && weight < 0.0005 ? "<0.001" : weight.toFixed(3);
+}
+
+function signedFigure(change) {
+  const size = Math.abs(change).toFixed(3);
+  return size === "0.000" ? size : `${change > 0 ? "+" : "−"}${size}`;
+}
+
+function percent(share) {
+  return share > 0 && share < 0.005 ? "<1 %" : `${Math.round(100 * share)} %`;
 }
 
 // A canvas of so many CSS pixels, sharp on this screen; returns its context, in CSS pixels, cleared.
@@ -83,17 +121,30 @@ function sized(canvas, width, height) {
 
 // Bytes of shades to a small offscreen picture, one pixel a byte.
 function picture(bytes, width, height, ramp) {
+  return painted(width, height, (k) => ramp[bytes[k]]);
+}
+
+// An offscreen picture whose pixel k has the colour [r, g, b] that `color(k)` says.
+function painted(width, height, color) {
   const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
+  canvas.width = Math.max(1, width);
+  canvas.height = Math.max(1, height);
   const context = canvas.getContext("2d");
-  const image = context.createImageData(width, height);
+  const image = context.createImageData(canvas.width, canvas.height);
+  const { data } = image;
   for (let k = 0; k < width * height; k += 1) {
-    const [r, g, b] = ramp[bytes[k]];
-    image.data.set([r, g, b, 255], 4 * k);
+    const [r, g, b] = color(k);
+    data[4 * k] = r;
+    data[4 * k + 1] = g;
+    data[4 * k + 2] = b;
+    data[4 * k + 3] = 255;
   }
   context.putImageData(image, 0, 0);
   return canvas;
+}
+
+function mix([r, g, b], [x, y, z], share) {
+  return [r + (x - r) * share, g + (y - g) * share, b + (z - b) * share];
 }
 
 function element(tag, className, text) {

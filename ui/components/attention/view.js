@@ -1,24 +1,49 @@
-// The whole: unpacks what Python sends, keeps selection, focus and pin, and tells the three drawings.
-// Selection (layer, head) is shared with Python; focus and pin (tokens) live only here.
+// The whole: keeps selection, focus, pin and shape, and tells the drawings.
+//
+// The boundary, with or without Streamlit:
+//
+//   const view = create(root, bytes, options)
+//     root     the element .attention of view.html, in a page with the styles of the .css files, which
+//              sets --st-text-color, --st-background-color, --st-primary-color, --st-font, --st-heading-font and
+//              --st-chart-sequential-colors
+//     bytes    Uint8Array: what core.explain.picture.Picture.pack made
+//     options  tell(look)  called when the user chose something: { layer, head, heads, token, lens, shape, turn,
+//                          id, known, wish }; answer with view.receive(bytes) that holds the planes not `known`
+//              offline     true: nobody answers; a plane that is not in the bytes is said to be missing
+//   view.receive(bytes)    another map, other planes, or the answer to tell
+//   view.go({ mode, layer, head, heads, token, lens, shape })  shows that, as far as its planes are there
+//   view.close()           lets go of observers and timers
+//
+// The scripts are one module: joined in the order of files.txt. mount.js alone is Streamlit's.
 
 const NOTIFY_AFTER = 90; // ms: a held arrow key tells Python where it stopped, not every step
-const KEEP_FLOATS = 6e6; // planes kept for going back without a trip
 
 class View {
-  constructor(root) {
+  constructor(root, options) {
     this.root = root;
+    this.options = options;
     this.map = null;
     this.mode = "head";
     this.selection = { layer: 0, head: 0 };
-    this.turn = -1; // counts the user's selections, to tell stale answers from new wishes
-    this.planes = new Map();
+    this.overlay = new Overlay(this);
+    this.token = 0;
+    this.lens = "difference";
+    this.shape = { ...AS_IT_IS };
+    this.wish = {}; // what the page wanted last: only what is new in it is followed
+    this.turn = -1; // counts what the user told, to tell stale answers from new wishes
+    this.received = -1;
+    this.asks = { sign: "", count: 0 };
+    this.planes = new Planes(options.offline ? Infinity : undefined);
     this.hovered = null;
     this.pinned = null;
-    this.tip = this.find(".tip");
+    this.tip = new Tip(root);
     this.live = this.find(".live");
     this.heads = new Heads(this);
     this.lines = new Lines(this);
-    this.matrix = new Matrix(this);
+    this.matrices = new Matrices(this);
+    this.follow = new Follow(this);
+    this.controls = new Controls(this);
+    this.chosen = new Chosen(this);
     this.root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") this.pin(null);
     });
@@ -30,78 +55,162 @@ class View {
     return this.root.querySelector(selector);
   }
 
+  active() {
+    return this.root.getRootNode().activeElement; // inside a shadow root the document does not know it
+  }
+
   get focus() {
     return this.hovered ?? this.pinned;
   }
 
+  get plane() {
+    return this.shown?.plane;
+  }
+
+  figure(at) {
+    if (this.mode === "flow" && this.plane[at] === 0) return "–"; // only some positions were asked for
+    return this.shown.kind === "difference" ? signedFigure(this.plane[at]) : figure(this.plane[at]);
+  }
+
   // ------------------------------------------------------------- from Python
 
-  receive(bytes, setStateValue) {
-    this.tell = setStateValue;
+  receive(bytes) {
     const packet = unpack(bytes);
     const fresh = this.map === null || this.map.id !== packet.id;
-    if (fresh) {
-      this.map = packet;
-      this.planes.clear();
-      this.hovered = null;
-      this.pinned = null;
-    }
-    for (const [key, plane] of packet.planes) this.keep(key, this.planes.get(key) ?? plane);
-    const modeChanged = this.mode !== packet.mode;
+    if (fresh) this.take(packet);
+    this.map.controls = packet.controls;
+    this.listens = packet.listens;
+    this.planes.add(packet.arrived);
+    this.received = packet.turn;
+    if (this.mode !== packet.mode) this.live.textContent = "";
     this.mode = packet.mode;
     if (packet.turn >= this.turn || fresh) {
       this.turn = Math.max(this.turn, packet.turn);
       this.selection = { layer: packet.layer, head: packet.head };
+      const news = Object.entries(packet.wish).filter(
+        ([name, value]) => JSON.stringify(value) !== JSON.stringify(this.wish[name]),
+      );
+      this.adopt(Object.fromEntries(news));
+      this.wish = packet.wish;
     }
-    this.theme = readTheme(this.root, this.theme);
-    this.inks = packet.inks[this.theme.dark ? "dark" : "light"];
-    this.root.style.setProperty("--first", this.inks[0]);
-    this.root.style.setProperty("--second", this.inks[1]);
-    this.root.toggleAttribute("data-pair", this.map.segments.includes(1));
+    this.colours(packet.colors);
     if (fresh) {
       this.heads.load();
-      this.lines.load();
+      this.matrices.arrange();
     }
-    if (fresh || modeChanged) this.live.textContent = "";
-    this.heads.draw();
-    this.show();
+    this.draw();
   }
 
-  keep(key, plane) {
-    this.planes.delete(key);
-    this.planes.set(key, plane);
-    let floats = 0;
-    for (const each of this.planes.values()) floats += each.length;
-    for (const [oldest, each] of this.planes) {
-      if (floats <= KEEP_FLOATS || oldest === key) break;
-      this.planes.delete(oldest);
-      floats -= each.length;
-    }
+  // Another map: what belongs to the old one goes, what the user set stays as far as it fits.
+  take(packet) {
+    this.map = packet;
+    this.sides = { rows: packet.rows, columns: packet.columns ?? packet.rows };
+    this.planes.reset(packet);
+    this.hovered = null;
+    this.pinned = null;
+    this.shown = null;
+    this.framed = null;
+    this.overlay.fit(packet);
+    this.token = Math.min(this.token, packet.rows.tokens.length - 1);
+    this.paired = packet.columns === null && packet.rows.segments.includes(1);
+    this.root.toggleAttribute("data-pair", this.paired);
+    this.root.toggleAttribute("data-compare", packet.base !== null);
+    this.live.textContent = "";
   }
 
-  key() {
-    const { layer, head } = this.selection;
-    return this.mode === "head" ? `head:${layer}:${head}` : `${this.mode}:${layer}`;
+  // What the page wants; what it does not name stays.
+  adopt({ heads, token, lens, shape }) {
+    if (heads) this.overlay.adopt(heads);
+    if (token !== undefined) this.token = Math.min(token, this.map.rows.tokens.length - 1);
+    if (lens) this.lens = lens;
+    if (shape) this.shape = { ...AS_IT_IS, ...shape };
+  }
+
+  go({ mode, layer, head, ...wish }) {
+    this.mode = mode ?? this.mode;
+    this.selection = { layer: layer ?? this.selection.layer, head: head ?? this.selection.head };
+    this.adopt(wish);
+    this.draw();
+  }
+
+  colours(colors) {
+    const theme = readTheme(this.root, this.theme);
+    if (theme === this.theme) return;
+    this.theme = withPalette(theme, colors[theme.dark ? "dark" : "light"]);
+    this.root.style.setProperty("--first", theme.inks[0]);
+    this.root.style.setProperty("--second", theme.inks[1]);
   }
 
   // ------------------------------------------------------------- by the user
 
   choose(selection) {
     const same = selection.layer === this.selection.layer && selection.head === this.selection.head;
-    if (same) return;
     this.selection = selection;
-    this.turn += 1;
+    if (!same) this.changed();
+  }
+
+  // Takes a head in, or out again.
+  toggle(place) {
+    if (this.mode !== "head" || this.map.base !== null) this.choose(place);
+    else if (this.overlay.toggle(place)) this.changed();
+    else this.live.textContent = `At least one and at most ${MOST_HEADS} heads are laid over each other.`;
+  }
+
+  overlaying(on) {
+    this.overlay.turn(on);
+    this.changed();
+  }
+
+  changed() {
     this.heads.select();
     this.show();
-    this.live.textContent = this.title();
+    this.live.textContent = titleOf(this);
+    this.say();
+  }
+
+  reshape(change) {
+    this.shape = { ...this.shape, ...change };
+    this.show();
+    if (this.listens) this.say(250);
+  }
+
+  look(lens) {
+    this.lens = lens;
+    this.draw();
+    if (this.listens) this.say();
+  }
+
+  follows(token) {
+    this.token = token;
+    this.show();
+    this.say();
+  }
+
+  say(after = NOTIFY_AFTER) {
+    if (this.options.offline || !this.options.tell) return;
+    this.turn += 1;
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.tell("head", { ...this.selection, turn: this.turn }), NOTIFY_AFTER);
+    this.timer = setTimeout(() => this.options.tell(this.looks()), after);
+  }
+
+  looks() {
+    return {
+      ...this.selection,
+      heads: this.overlay.others,
+      token: this.token,
+      lens: this.lens,
+      shape: this.shape,
+      turn: this.turn,
+      id: this.map.id,
+      known: this.planes.keys(),
+      wish: this.wish,
+    };
   }
 
   focusOn(focus) {
-    const same = JSON.stringify(focus) === JSON.stringify(this.hovered);
+    const before = this.hovered;
     this.hovered = focus;
-    if (!same && this.plane) this.refocus();
+    if (this.plane && JSON.stringify(focus) !== JSON.stringify(before)) this.refocus();
   }
 
   pin(focus) {
@@ -109,35 +218,109 @@ class View {
     this.pinned = again ? null : focus;
     if (focus === null) this.hovered = null;
     if (this.plane) this.refocus();
-    if (this.pinned) this.live.textContent = this.inWords(this.pinned);
+    if (!this.plane || !this.pinned) return;
+    this.live.textContent = inWords(this, this.pinned);
+    this.lines.reveal(this.pinned);
+  }
+
+  // ------------------------------------------------------------- what is shown
+
+  // The shape that acts: what does not apply here is left out.
+  asked() {
+    const flow = this.mode === "flow";
+    return {
+      ...this.shape,
+      words: this.shape.words && !flow, // flows to the pieces of a word share paths: they do not add up
+      shares: !flow,
+      temperature: this.mode === "head" ? this.shape.temperature : 1,
+      pair: this.paired ? this.shape.pair : "all",
+    };
+  }
+
+  needed() {
+    const { layer } = this.selection;
+    if (this.mode === "token") return this.follow.needed();
+    const keys =
+      this.mode === "head"
+        ? this.overlay.all().map((p) => `head:${p.layer}:${p.head}`)
+        : [this.mode === "flow" ? "flow" : `${this.mode}:${layer}`];
+    return this.map.base === null ? keys : keys.flatMap((key) => [key, `base:${key}`]);
+  }
+
+  // Rows and columns: rebuilt only when other tokens stay or form them. A pin stays on its token.
+  reframe(asked) {
+    const { words, hide_special: special, hide_punctuation: punctuation, pair } = asked;
+    const sign = JSON.stringify([this.map.id, words, special, punctuation, pair]);
+    if (sign === this.framed) return;
+    const old = this.frame;
+    this.frame = frameOf(this.sides.rows, this.sides.columns, asked);
+    this.framed = sign;
+    this.hovered = null;
+    if (this.pinned !== null && old) this.pinned = moved(this.pinned, old, this.frame);
+    this.lines.load();
   }
 
   // ------------------------------------------------------------- drawing
 
+  draw() {
+    this.drawn = null;
+    this.root.dataset.mode = this.mode;
+    this.heads.draw();
+    this.show();
+  }
+
   show() {
-    const plane = this.planes.get(this.key());
-    this.root.toggleAttribute("data-waiting", !plane);
-    this.find(".lines .title").textContent = this.title();
-    const notes = this.notes();
+    const missing = this.needed().filter((key) => !this.planes.has(key));
+    this.wait(missing);
+    this.controls.draw();
+    this.chosen.draw();
+    if (missing.length === 0) {
+      if (this.mode === "token") [this.heads, this.follow].forEach((part) => part.draw());
+      else this.showPlane();
+    }
+    this.write();
+  }
+
+  showPlane() {
+    const asked = this.asked();
+    this.reframe(asked);
+    const sign = JSON.stringify([this.framed, this.needed(), asked, this.lens, this.theme.sign, this.overlay.on]);
+    if (sign === this.drawn) return;
+    this.drawn = sign;
+    this.heads.draw(); // where squares follow the shape
+    this.root.toggleAttribute("data-nothing", this.frame.rows.length * this.frame.columns.length === 0);
+    this.shown = computeShown(this, asked);
+    this.lines.draw();
+    this.matrices.draw();
+  }
+
+  // Planes that are not here: they are asked for, unless the answer is on its way or nobody answers.
+  wait(missing) {
+    this.waiting = missing.length > 0;
+    this.root.toggleAttribute("data-waiting", this.waiting && !this.options.offline);
+    this.root.toggleAttribute("data-missing", this.waiting && Boolean(this.options.offline));
+    if (!this.waiting || this.received < this.turn) return;
+    const sign = missing.join();
+    this.asks = this.asks.sign === sign ? { sign, count: this.asks.count + 1 } : { sign, count: 1 };
+    if (this.asks.count <= 2) this.say();
+  }
+
+  write() {
+    const notes = notesOf(this);
+    this.find(".lines .title").textContent = titleOf(this);
     this.find(".heads .note").textContent = notes.heads;
     this.find(".lines .note").textContent = notes.lines;
-    this.find(".matrix .note").textContent = notes.matrix;
+    this.matrices.note(notes.matrix);
     this.find(".sides .left").textContent = notes.left;
     this.find(".sides .right").textContent = notes.right;
-    if (!plane || (plane === this.plane && this.drawn === this.theme)) return;
-    this.plane = plane;
-    this.drawn = this.theme;
-    this.top = scaleTop(plane);
-    this.lines.draw();
-    this.matrix.draw();
   }
 
   refocus() {
-    cancelAnimationFrame(this.frame);
-    this.frame = requestAnimationFrame(() => {
+    cancelAnimationFrame(this.request);
+    this.request = requestAnimationFrame(() => {
       this.lines.mark();
       this.lines.paint();
-      this.matrix.paint();
+      this.matrices.paint();
     });
   }
 
@@ -145,101 +328,18 @@ class View {
     const width = this.root.clientWidth;
     if (!this.map || width === this.width) return;
     this.width = width;
-    this.drawn = null;
-    this.heads.draw();
-    this.show();
-  }
-
-  showTip(event, what, value) {
-    this.tip.querySelector(".what").textContent = what;
-    this.tip.querySelector(".value").textContent = value;
-    this.tip.toggleAttribute("data-on", true);
-    const box = this.root.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const left = Math.max(0, Math.min(x + 14, box.width - this.tip.offsetWidth));
-    const top = y - this.tip.offsetHeight - 12;
-    this.tip.style.transform = `translate(${left}px, ${top < 0 ? y + 18 : top}px)`;
-  }
-
-  hideTip() {
-    this.tip.removeAttribute("data-on");
-  }
-
-  // ------------------------------------------------------------- words
-
-  describe({ layer, head }) {
-    if (this.mode !== "rollout" && layer === this.map.averaging) return `Layer ${layer + 1}: averages all tokens, learnt nothing`;
-    if (this.mode === "average") return `Layer ${layer + 1}, average over ${this.map.heads} heads`;
-    if (this.mode === "rollout") return layer === 0 ? "Rollout through layer 1" : `Rollout through layers 1 to ${layer + 1}`;
-    return `Layer ${layer + 1}, head ${head + 1}`;
-  }
-
-  title() {
-    return this.describe(this.selection);
-  }
-
-  notes() {
-    if (this.mode === "rollout") {
-      return {
-        heads: "One square a head. Choose the last layer by click or arrow keys.",
-        lines: "How much of each input token has reached each position.",
-        matrix: "Position by row, input token by column. Each row sums to 1.",
-        left: "position",
-        right: "input token",
-      };
-    }
-    return {
-      heads: `One square a head. Choose ${this.mode === "head" ? "one" : "a layer"} by click or arrow keys.`,
-      lines: "How much each token reads from every token.",
-      matrix: "From by row, to by column. Each row sums to 1.",
-      left: "from",
-      right: "to",
-    };
-  }
-
-  inWords({ from = null, to = null }) {
-    const { tokens } = this.map;
-    const count = tokens.length;
-    if (from !== null && to !== null) {
-      return `${tokens[from]} to ${tokens[to]}: ${figure(this.plane[from * count + to])}`;
-    }
-    const others = tokens.map((token, k) => [from !== null ? this.plane[from * count + k] : this.plane[k * count + to], token]);
-    others.sort((a, b) => b[0] - a[0]);
-    const most = others.slice(0, 3).map(([weight, token]) => `${token} ${figure(weight)}`);
-    return `${from !== null ? "From" : "To"} ${tokens[from ?? to]}: most ${from !== null ? "to" : "from"} ${most.join(", ")}`;
+    this.draw();
   }
 
   close() {
     this.observer.disconnect();
     clearTimeout(this.timer);
-    cancelAnimationFrame(this.frame);
+    cancelAnimationFrame(this.request);
   }
 }
 
-// One run of bytes: header length (uint32), header (JSON), thumbnails (uint8), planes (float32), each part
-// beginning at a multiple of four. All little-endian.
-function unpack(bytes) {
-  const own = bytes.slice(); // aligned, and ours to keep
-  const length = new DataView(own.buffer).getUint32(0, true);
-  const header = JSON.parse(new TextDecoder().decode(own.subarray(4, 4 + length)));
-  let at = 4 + Math.ceil(length / 4) * 4;
-  const thumbs = own.subarray(at, at + header.thumb ** 2 * header.layers * header.heads);
-  at += Math.ceil(thumbs.length / 4) * 4;
-  const size = header.tokens.length ** 2;
-  const planes = header.keys.map((key, k) => [key, new Float32Array(own.buffer, at + 4 * size * k, size)]);
-  return { ...header, thumbs, planes };
-}
-
-const views = new WeakMap();
-
-export default function render({ data, parentElement, setStateValue }) {
-  const root = parentElement.querySelector(".attention");
-  if (!root || !data) return undefined;
-  let view = views.get(root);
-  if (!view) {
-    view = new View(root);
-    views.set(root, view);
-  }
-  view.receive(data, setStateValue);
-  return () => view.close();
+function create(root, bytes, options = {}) {
+  const view = new View(root, options);
+  view.receive(bytes);
+  return view;
 }
