@@ -59,7 +59,7 @@ def _scaling(subject: Subject, piece: Piece) -> None:
     from core.explain.lessons import saturation, softmax
     from core.explain.neuron import neuron
 
-    parts.section(
+    parts.lesson(
         "Why divide by √d?",
         "The longer two vectors, the larger their product, by chance alone. Softmax of large numbers gives nearly everything to "
         "one token: whichever leads gets it all, and small changes no longer count (Vaswani et al. 2017, section 3.2.1).",
@@ -112,7 +112,7 @@ def _scaling(subject: Subject, piece: Piece) -> None:
 def _positions(subject: Subject, piece: Piece) -> None:
     from core.explain.lessons import shuffled
 
-    parts.section(
+    parts.lesson(
         "Why positions?",
         "Attention compares every word with every word; nothing in it knows which came first. Order is added to the words "
         "as numbers of its own. Shuffle the words and see.",
@@ -135,7 +135,9 @@ def _positions(subject: Subject, piece: Piece) -> None:
         alt="With positions every token's state moves when the words are shuffled; without, none does.",
     )
     if found.answers is None:
-        st.caption("Left out: the model's position embeddings are set to zero for this experiment.")
+        st.caption(
+            "Positions left out: the model's position embeddings are set to zero. No token moves then, whatever the order."
+        )
         return
     best = int(found.answers[0].argmax())
     told = [percent(float(row[best])) for row in found.answers]
@@ -148,7 +150,7 @@ def _positions(subject: Subject, piece: Piece) -> None:
 def _heads(subject: Subject, piece: Piece) -> None:
     from core.explain.lessons import spread
 
-    parts.section(
+    parts.lesson(
         "Why many heads?",
         "One head gives each word one set of weights. Several heads can look at several things at once: the word before, the noun it "
         "belongs to, the end of the sentence.",
@@ -194,7 +196,7 @@ def _masking(subject: Subject, piece: Piece) -> None:
     from core.explain.lessons import causal, padded, softmax
     from core.explain.neuron import neuron
 
-    parts.section(
+    parts.lesson(
         "What does a mask do?",
         "A mask sets scores to minus infinity before softmax: those tokens get nothing, and the others share the whole. Padding, "
         "which only fills a batch, is masked so; and a model that writes may not look at what comes next.",
@@ -224,7 +226,7 @@ def _crossing(subject: Subject, piece: Piece) -> None:
     from core.explain.lessons import crossed, softmax
     from core.explain.neuron import neuron
 
-    parts.section(
+    parts.lesson(
         "Self-attention and cross-attention",
         "In self-attention queries and keys come from the same text. In cross-attention the queries come from another text: so a "
         "translator that writes looks back at what it translates (Bahdanau et al. 2015; Vaswani et al. 2017, section 3.2.3).",

@@ -38,7 +38,7 @@ def show(workspace: Workspace, subject: Subject, text: str) -> None:
 
 
 def _way(piece: Piece) -> None:
-    parts.section(
+    parts.lesson(
         "How far is it from one word to another?",
         "A recurrent network reads one word at a time: what it knows of the first must survive every step to the last. "
         "With attention each word reads every other in one step (Vaswani et al. 2017, table 1).",
@@ -65,7 +65,7 @@ def _way(piece: Piece) -> None:
 
 
 def _reading(subject: Subject, piece: Piece) -> None:
-    parts.section(
+    parts.lesson(
         "The same sentence, read both ways",
         "Left, an LSTM after each word: how much every word before still moves its state. Right, one layer of the model: "
         "every word reads all words at once, the last ones included.",
@@ -117,7 +117,7 @@ def _both(subject: Subject, piece: Piece) -> tuple[Any, Any, list[str]]:
 
 
 def _race(workspace: Workspace) -> None:
-    parts.section(
+    parts.lesson(
         "A race",
         "Both learn, from scratch and from the same texts, to answer a question about facts told before. Their sizes are the "
         "same: some 22,000 weights each.",

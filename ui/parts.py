@@ -55,6 +55,12 @@ def section(title: str, sentence: str | None = None) -> None:
         st.caption(escape_markdown(sentence))
 
 
+def lesson(title: str, text: str) -> None:
+    """A heading and what there is to understand, to be read rather than glanced at."""
+    st.subheader(escape_markdown(title), anchor=False)
+    st.markdown(escape_markdown(text), width=760)
+
+
 def empty_state(title: str, sentence: str, button_label: str, target_page: str, key: str) -> None:
     """What to do next where there is nothing yet; `target_page` is a name of `state.PAGES`."""
     with st.container(border=True, key=f"{key}_empty", horizontal_alignment="center", gap="small"):

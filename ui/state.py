@@ -26,6 +26,7 @@ PAGES = {
     "runs": ("Runs", "Train"),
     "classify": ("Classify", "Use"),
     "attention": ("Attention", "Understand"),
+    "learn": ("Learn", "Understand"),
 }
 
 
@@ -59,7 +60,7 @@ def go(name: str, **query: str) -> NoReturn:
     """Switch to a page; `query` (such as data="…", run="…", model="…") becomes its choice and its address."""
     for noun, value in query.items():
         st.session_state[_key(noun)] = value
-    st.switch_page(page(name), query_params=query or None)
+    st.switch_page(page(name), query_params=query)  # None would raise where a widget is bound to the address
 
 
 def signed_in() -> str | None:

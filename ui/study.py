@@ -89,6 +89,6 @@ def _progress(workspace: Workspace, job: Job) -> tuple[float, str]:
         return 0.0, "Stopping."
     progress = workspace.last_event(job.id, Progress.kind)
     if not isinstance(progress, Progress) or not progress.total:
-        return 0.0, "Loading the model."
+        return 0.0, "Getting ready."
     left = f", {duration_words(progress.remaining)} left" if progress.done < progress.total else ""
     return min(1.0, progress.done / progress.total), f"{progress.done:,} of {progress.total:,}{left}"

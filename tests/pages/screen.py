@@ -14,7 +14,7 @@ from tests import homes
 from ui import state
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("home", "data", "annotate", "train", "runs", "classify", "attention")
+PAGES = ("home", "data", "annotate", "train", "runs", "classify", "attention", "learn")
 TITLES = {name: title for name, (title, _) in state.PAGES.items()}
 NASTY = "**x** <img src=x onerror=alert(1)> $a$ :red[x] ![a](b) :material/home: :smile: שלום"
 
