@@ -101,7 +101,7 @@ def test_the_command_lines_in_the_readme_are_ones_that_the_program_takes() -> No
     lines = re.findall(r"^python -m core (.+)$", README, flags=re.MULTILINE)
     shown = {_parser().parse_args(shlex.split(line)).verb.__name__ for line in lines}
     assert shown == {
-        "import_file", "train", "resume", "preflight", "evaluate", "classify", "attention", "datasets", "runs",
+        "import_file", "train", "resume", "preflight", "evaluate", "classify", "attention", "explain", "datasets", "runs",
         "models", "labels_import", "labels_export", "agreement", "aggregate",
     }  # fmt: skip
 
