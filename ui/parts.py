@@ -108,7 +108,14 @@ def chart(figure: go.Figure, key: str, alt: str) -> None:
         figure,
         key=key,
         theme="streamlit",
-        config={"displayModeBar": False, "displaylogo": False, "scrollZoom": False, "doubleClick": "reset"},
+        config={
+            "displayModeBar": "hover",
+            "modeBarButtons": [["toImage"]],  # the picture to take along, and nothing else
+            "toImageButtonOptions": {"format": "svg", "filename": key.replace("_", "-")},
+            "displaylogo": False,
+            "scrollZoom": False,
+            "doubleClick": "reset",
+        },
         alt=alt,
     )
 
