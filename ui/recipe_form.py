@@ -30,6 +30,7 @@ _ALWAYS = {"seed", "max_length", "windows", "precision", "class_weights"}
 _CONTRAST = {"warmup_share", "weight_decay", "gradient_clip", "dropout", "token_dropout"}
 _STEPS = _CONTRAST | {
     "epochs", "batch_size", "accumulation", "learning_rate", "early_stopping", "loss", "label_smoothing", "distillation",
+    "snapshots",
 }  # fmt: skip
 SHOWN = {
     "quick": _ALWAYS,
@@ -203,3 +204,8 @@ def _learning(form: _Form) -> None:
     form.number("dropout", "Dropout", 0, 0.99, 0.05, "Share of values left out at random in the encoder.")
     form.number("token_dropout", "Hidden tokens", 0, 0.99, 0.05, "Share of tokens hidden at random.")
     form.number("weight_decay", "Weight decay", 0, 1, 0.01, "Pull of the weights towards zero.")
+    form.number(
+        "snapshots", "States kept on the way", 0, 1000,
+        help="To watch attention change while the model learnt (Attention, Before and after). They take at most "
+        "250 MB in all; 0 = none.",
+    )  # fmt: skip

@@ -24,6 +24,11 @@ def best_folder(ws: Workspace, run_id: str) -> Path:
     return ws.run_folder(run_id) / "best"
 
 
+def snapshots_folder(ws: Workspace, run_id: str) -> Path:
+    """Where the loop keeps states on the way. They stay with the run when its model moves to the models."""
+    return ws.run_folder(run_id) / "snapshots"
+
+
 def publish(ws: Workspace, run: Run) -> tuple[str, Path]:
     """Move the best folder of a run to the models. The id follows from the run's, so that a crash between
     this and the database leaves nothing that could not be found again."""

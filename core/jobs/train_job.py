@@ -141,7 +141,12 @@ def _train(ws: Workspace, run: Run, texts: Texts, link: Link, group: Group) -> t
         base_name=base.name,
         sidecar=sidecar,
         should_stop=link.should_stop,
-        places=Places(checkpoints(ws, run.id), ws.settings.cache, ws.settings.checkpoint_seconds),
+        places=Places(
+            checkpoints(ws, run.id),
+            ws.settings.cache,
+            ws.settings.checkpoint_seconds,
+            adopt.snapshots_folder(ws, run.id),
+        ),
         ladder=True,
         group=group,
     ):

@@ -192,6 +192,10 @@ class Learner:
         """Low-rank updates learn instead of the weights."""
         return bool(self._adapters)
 
+    def updated(self) -> set[int]:
+        """Ids of the frozen weights that low-rank updates are merged into."""
+        return {id(a.base_layer.weight) for a in self._adapters}
+
     # ----------------------------------------------------------------- the plain model
 
     def plain_state(self) -> dict[str, Any]:

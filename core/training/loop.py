@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import BadRecipe
 from core.models.forward import multiple
 from core.records import Event, Finished, Note, Rung, Started, event_from_json
-from core.training import checkpoint, few, resume, setup, task
+from core.training import checkpoint, few, resume, setup, snapshots, task
 from core.training import recipe as recipes
 from core.training.averaging import Average
 from core.training.clock import Clock
@@ -40,6 +40,7 @@ class Places:
     checkpoints: Path | None = None
     cache: Path | None = None  # embeddings and timings, shared by all runs
     seconds: float = 10.0  # between two checkpoints at least
+    snapshots: Path | None = None  # states on the way
 
 
 def train(
@@ -340,6 +341,11 @@ class _Work:
         )
         if self.places.checkpoints is not None:
             run.checkpoint = resume.Writer(self.places.checkpoints, identity, self.places.seconds, extra)
+        if self.places.snapshots is not None:
+            if self.then is None:
+                snapshots.clear(self.places.snapshots)  # of an attempt that had no checkpoint to go on from
+            if recipe.snapshots:
+                run.snapshot = snapshots.Writer(self.places.snapshots, recipe.snapshots)
         torch.manual_seed(recipe.seed)  # dropout begins the same, whatever was computed before
         return run
 

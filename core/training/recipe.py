@@ -55,6 +55,7 @@ class Recipe:
     average_weights: bool = True  # the mean of the last states is tried too, and kept where it measures best
     gradient_clip: float = 1.0  # largest gradient norm; 0: no clipping
     precision: str = "auto"  # "auto" | "fp32" | "bf16" | "fp16"
+    snapshots: int = 8  # states on the way that are kept to watch attention change, at most 250 MB; 0: none
 
     @property
     def last_layers(self) -> int | None:
@@ -144,6 +145,7 @@ def problems(recipe: Recipe) -> list[str]:
             ),
             (not 0 <= recipe.seed < 2**63, "The seed has to be a whole number from 0."),
             (not 0 <= recipe.gradient_clip <= 1e6, "The gradient limit has to be 0 (off) or more."),
+            (not 0 <= recipe.snapshots <= 1000, "The states kept on the way have to be from 0 to 1,000."),
             (recipe.precision not in PRECISIONS, f"The precision has to be one of {', '.join(PRECISIONS)}."),
         )
         if fault

@@ -33,7 +33,7 @@ def identity(setup: Setup, recipe: Recipe) -> dict[str, str]:
     """What a run is made of. A checkpoint of another identity is not gone on from."""
     data: TrainingData = setup.data
     return {
-        "recipe": json.dumps(recipe.to_json(), sort_keys=True),
+        "recipe": json.dumps(_deciding(recipe), sort_keys=True),
         "data": checkpoint.fingerprint(
             list(data.train_texts),
             [_plain(label) for label in data.train_labels],
@@ -45,6 +45,11 @@ def identity(setup: Setup, recipe: Recipe) -> dict[str, str]:
         "tokenizer": checkpoint.fingerprint(setup.tokenizer.backend_tokenizer.to_str()),
         "base model": setup.encoder,
     }
+
+
+def _deciding(recipe: Recipe) -> dict[str, Any]:
+    """What of a recipe decides about the weights."""
+    return {name: value for name, value in recipe.to_json().items() if name != "snapshots"}
 
 
 def on_all(found: checkpoint.Loaded | None, group: Group) -> checkpoint.Loaded | None:

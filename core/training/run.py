@@ -57,6 +57,7 @@ class Run:
     keeper: Keeper
     group: Group
     checkpoint: Callable[[Run], Checkpointed | None] = lambda run: None  # asked after every step
+    snapshot: Callable[[Run], Iterator[Event]] = lambda run: iter(())  # asked after every evaluation
     taught: np.ndarray[Any, Any] | None = None  # (N, C) float32: what a teacher says of each training text
     trust: float = 0.0  # the share of each target that this is; with several labels a text it is all of it
     average: Average = field(default_factory=lambda: Average(0))  # of the last states
@@ -93,6 +94,7 @@ class Run:
                     if event is None:
                         return
                     yield event
+                    yield from self.snapshot(self)
                     if 0 < self.recipe.early_stopping <= self.since_mark:
                         self.reason = (
                             f"The last {self.since_mark} evaluations brought no improvement, so training "
@@ -163,7 +165,7 @@ class Run:
             texts_per_second=self.clock.current,
             memory=memory_used(self.device),
             elapsed=self.clock.elapsed,
-            remaining=self._remaining(),
+            remaining=self.remaining(),
             device_use=device_use(self.device),
         )
 
@@ -342,7 +344,8 @@ class Run:
     def epoch(self) -> float:
         return self.step / self.recipe.steps_per_epoch(len(self.material.train.encoded))
 
-    def _remaining(self) -> float:
+    def remaining(self) -> float:
+        """Seconds to the end, as far as can be told by now."""
         pieces = len(self.material.train.encoded)
         left = self.total - self.step
         texts = round(left * pieces / self.recipe.steps_per_epoch(pieces))
