@@ -23,6 +23,7 @@ from ui.words import counted, escape_markdown, number_words, shorten
 
 MOST_HEADS = 5  # named as the most changed
 MOST_TOKENS = 5
+SAME = 1e-6  # a distance below it is rounding
 DISTANCE_HELP = (
     "The Jensen-Shannon distance (Lin, 1991) between what a token reads before and after, averaged over the tokens: "
     "0 where the head reads the same as before, 1 where it reads other tokens altogether."
@@ -41,6 +42,12 @@ def show(before: ModelPlace, after: ModelPlace, text: str, pair: str | None) -> 
     if cut:
         left = f"{counted(cut, 'token')} at its end {'was' if cut == 1 else 'were'} left out"
         parts.hint(f"This text is too long to be shown whole: {left}, {picture.length} are shown.")
+    if float(distances.max()) < SAME:
+        parts.hint(
+            "Both models read this text alike: no head moved. A model of the quick method keeps its base model's encoder as it "
+            "was, and learns only how to decide from it. Fine-tune with the method “full” to see heads change."
+        )
+        return
     _view(picture, distances, text, pair)
 
 

@@ -12,7 +12,7 @@ from core.training import snapshots
 from core.workspace import Workspace
 from tests import homes
 from tests.tiny import tiny_encoder
-from tests.trained import build_trained
+from tests.trained import QUICK, build_trained
 
 from .screen import errors, go, keys, press, start, words
 
@@ -50,6 +50,16 @@ def test_a_base_model_is_set_against_what_was_trained_from_it(ws: Workspace) -> 
     assert errors(at) == ""
     assert at.selectbox(key="change_other").value == model.id
     assert f"After: **{model.name}**" in words(at)
+
+
+def test_a_model_whose_encoder_stayed_as_it_was_says_so(
+    enter: Callable[..., Workspace], tmp_path: Path
+) -> None:
+    ws = enter(build_trained(tmp_path / "built", QUICK))
+    at = go(start(), "attention", model=homes.only(ws.models()).id, **VIEW)
+    assert errors(at) == ""
+    assert "no head moved" in words(at)
+    assert "change_picture" not in keys(at)
 
 
 def test_without_a_trained_model_the_page_leads_to_training(enter: Callable[..., Workspace]) -> None:
