@@ -21,7 +21,7 @@ from core.data.pool_texts import PoolTexts, pool_texts
 from core.desk_records import Card, DeskProgress, PersonProgress, pace
 from core.errors import BadData
 from core.labels import queue
-from core.labels.nouns import Answer, AnswerState, Plan, Scheme, Sent, Source
+from core.labels.nouns import IMPORTED, Answer, AnswerState, Plan, Scheme, Sent, Source
 from core.labels.pool import Pool, ask
 from core.records import Dataset
 from core.store import labels as label_rows
@@ -122,11 +122,18 @@ class Desk:
             candidates = candidates[found[candidates]]
         ranked = self._ranked(strategy, candidates, plan, book, label, given=rows is not None)
         ranked = self._one_of_each(ranked)
-        if strategy == "errors":  # his own answers, looked at again
-            return self._cards(annotator_id, ranked[:n].tolist(), plan)
-        people = plan.people + again  # a dispute goes to one person more
-        taken = label_rows.claim(self.ws.db, self.dataset.id, annotator_id, ranked.tolist(), n, people)
-        return self._cards(annotator_id, taken, plan)
+        people = plan.people + again  # a dispute or a doubted label goes to one person more
+        if strategy != "errors":
+            taken = label_rows.claim(self.ws.db, self.dataset.id, annotator_id, ranked.tolist(), n, people)
+            return self._cards(annotator_id, taken, plan)
+        first = ranked[:n]
+        own = book.of(annotator_id).state[first] > 0  # looked at again
+        rest = first[~own].tolist()
+        his = {
+            *first[own].tolist(),
+            *label_rows.claim(self.ws.db, self.dataset.id, annotator_id, rest, n, people),
+        }
+        return self._cards(annotator_id, [row for row in first.tolist() if row in his], plan)
 
     def history(self, annotator_id: str, n: int) -> list[Card]:
         """The texts that the person answered last, newest first, with his answers."""
@@ -231,6 +238,12 @@ class Desk:
         """Rows that this person may still be given, in the order of the file."""
         return np.flatnonzero(self.labelable & (mine.state == 0) & (book.answered < plan.people))
 
+    def _of_the_file(self, book: Ledger) -> Array:
+        """(N,) int8: the states of the answers that the label column brought, which nobody gave at a desk."""
+        found = (one for one in label_rows.annotators(self.ws.db, self.dataset.id) if one.name == IMPORTED)
+        person = next(found, None)
+        return book.of(person.id).state if person else np.zeros(self.rows, np.int8)
+
     def _candidates(
         self,
         book: Ledger,
@@ -242,8 +255,9 @@ class Desk:
     ) -> Array:
         with book.lock:
             mine = book.of(annotator_id)
-            if strategy == "errors":
-                found = np.flatnonzero(mine.state == 1)
+            if strategy == "errors":  # his own answers, and those of the file that he has not looked at
+                doubted = (mine.state == 1) | ((mine.state == 0) & (self._of_the_file(book) == 1))
+                found = np.flatnonzero(self.labelable & doubted)
             elif strategy == "disagree":
                 found = np.flatnonzero(self.labelable & (mine.state == 0) & (book.answered > 1))
             else:

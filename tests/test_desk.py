@@ -16,7 +16,7 @@ from core.desk_records import pace
 from core.errors import BadData, NotFound
 from core.labels import pool as pools
 from core.labels import scheme as rules
-from core.labels.nouns import Answer, AnswerState, Plan, Sent, Source
+from core.labels.nouns import IMPORTED, Answer, AnswerState, Plan, Sent, Source
 from core.store import labels as label_rows
 from core.store import schemes
 from core.workspace import Workspace
@@ -76,7 +76,13 @@ def say(
     assert desk.take(who, [Sent(f"session of {who}", seq, answer)]) == [seq]
 
 
-def model(desk: Desk, probabilities: Sequence[float], *, generation: int = 1) -> None:
+def model(
+    desk: Desk,
+    probabilities: Sequence[float],
+    *,
+    generation: int = 1,
+    doubts: Sequence[float] | None = None,
+) -> None:
     """Files as the assist job leaves them: the probability of the first label, by row."""
     scheme = desk.scheme()
     assert scheme is not None
@@ -87,7 +93,7 @@ def model(desk: Desk, probabilities: Sequence[float], *, generation: int = 1) ->
         "margins": np.abs(p[:, 0] - p[:, 1]).astype(np.float16),
         "entropies": -(p * np.log(p)).sum(axis=1).astype(np.float16),
         "predicted": p.argmax(axis=1).astype(np.int16),
-        "doubts": np.full(len(p), np.nan, np.float16),
+        "doubts": np.asarray([np.nan] * len(p) if doubts is None else doubts, np.float16),
         "diverse": np.zeros(0, np.int32),
         "auto": np.zeros(0, np.int32),
         "known": known,
@@ -338,3 +344,15 @@ def test_a_pause_does_not_slow_the_pace() -> None:
     assert pace([0, 10 * second, 20 * second, 3000 * second, 3010 * second]) == pytest.approx(360)
     assert pace([0, 5 * second]) is None
     assert pace([5, 5, 5, 5]) is None
+
+
+def test_doubted_labels_of_the_file_are_looked_at_too_each_by_one_person(ws: Workspace) -> None:
+    desk, ada, bob = open_desk(ws, numbered(6)), person(ws), person(ws, "Bob")
+    for row in range(4):
+        say(desk, person(ws, IMPORTED), row, source=Source.IMPORTED)
+    say(desk, ada, 4)
+    model(desk, [0.9, 0.1, 0.8, 0.2, 0.1, 0.5], doubts=[np.nan, 0.8, -0.5, 0.6, 0.7, np.nan])
+    assert rows_of(desk.batch(ada, "errors", 2)) == [1, 4]
+    assert rows_of(desk.batch(bob, "errors", 5)) == [3]
+    say(desk, ada, 1, "bad")
+    assert rows_of(desk.batch(ada, "errors", 5)) == [1, 4]

@@ -49,6 +49,7 @@ class Place:
     ticket: str
     selected: Array = field(default_factory=lambda: np.zeros(0, np.int64))  # rows
     draw: int = 0  # how often another sample was asked for
+    unfit: set[int] = field(default_factory=set)  # selected rows that were unticked, in earlier samples too
     steps: list[tuple[Given, str]] = field(default_factory=list)  # the newest last, with its sentence
     said: str = ""  # a toast for the next run
     fault: str = ""
@@ -166,7 +167,7 @@ def _kind(pool: Pool | None, suggestions: bool) -> str:
 
 
 def _select(place: Place, rows: Array) -> None:
-    place.selected, place.draw, place.fault = rows, 0, ""
+    place.selected, place.draw, place.unfit, place.fault = rows, 0, set(), ""
 
 
 def _advice(sheet: Sheet) -> None:
@@ -225,7 +226,7 @@ def _selection(desk: Desk, scheme: Scheme, place: Place, parted: Split) -> None:
 
 
 def _sample(desk: Desk, place: Place, wanted: Array) -> list[int]:
-    """Shows it; returns the rows that do not belong."""
+    """Shows it; returns the rows that do not belong, those of earlier samples included."""
     rows = map_bulk.sample(wanted, SAMPLE, place.draw)
     texts = desk.texts(rows)
     whole = len(rows) == len(wanted)
@@ -234,8 +235,11 @@ def _sample(desk: Desk, place: Place, wanted: Array) -> list[int]:
     )
     unfit = []
     for row, text in zip(rows.tolist(), texts, strict=True):
-        if not st.checkbox(escape_markdown(shorten(text, LINE)), value=True, key=f"map_fits_{row}"):
+        st.session_state.setdefault(f"map_fits_{row}", row not in place.unfit)
+        if not st.checkbox(escape_markdown(shorten(text, LINE)), key=f"map_fits_{row}"):
             unfit.append(row)
+    place.unfit.difference_update(rows.tolist())
+    place.unfit.update(unfit)
     long = [(row, text) for row, text in zip(rows.tolist(), texts, strict=True) if _cut(text)]
     if long:
         with st.expander(f"{counted(len(long), 'text')} of these, whole"):
@@ -247,7 +251,7 @@ def _sample(desk: Desk, place: Place, wanted: Array) -> list[int]:
         st.button(
             "Another sample", key="map_another", icon=":material/casino:", on_click=_another, args=(place,)
         )
-    return unfit
+    return sorted(place.unfit)
 
 
 def _cut(text: str) -> bool:
@@ -310,7 +314,7 @@ def _give(desk: Desk, place: Place, wanted: Array, labels: tuple[str, ...], titl
     place.said = sentence
     if given.stamps:
         place.steps = [*place.steps, (given, sentence)][-KEPT:]
-    place.selected, place.draw = np.zeros(0, np.int64), 0
+    place.selected, place.draw, place.unfit = np.zeros(0, np.int64), 0, set()
 
 
 def _undo(desk: Desk, place: Place) -> None:

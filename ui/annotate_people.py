@@ -98,7 +98,9 @@ def _how_far(people: People, wanted: int) -> str:
     full, begun = int((per_text >= wanted).sum()), int(((per_text > 0) & (per_text < wanted)).sum())
     if wanted == 1:
         words = f"{count_words(full)} of {counted(texts, 'text')} answered."
-        return f"{words} With one person for each text, agreement cannot be measured."
+        if not (per_text > 1).any():
+            words += " With one person for each text, agreement cannot be measured."
+        return words
     words = f"{count_words(full)} of {counted(texts, 'text')} answered by {wanted} people"
     return f"{words}, {count_words(begun)} by fewer so far." if begun else f"{words}."
 

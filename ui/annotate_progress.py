@@ -125,11 +125,14 @@ def _model(
         if pool.scheme_version != scheme.version:
             st.caption("The labels were changed; the model is about to learn them anew.")
         if pool.evaluation is None:
-            left = progress.evaluation_total - progress.evaluation_done
-            st.caption(
-                "How good it is cannot be told yet: no text of the evaluation part has a label. "
-                + ("They come up by themselves at the desk." if left else "Set its share in the People view.")
-            )
+            words = "How good it is cannot be told yet: no text of the evaluation part has a label."
+            if progress.evaluation_done < progress.evaluation_total:
+                words += " They come up by themselves at the desk."
+            elif not progress.evaluation_total:
+                words = (
+                    "How good it is cannot be told: no text fell into the evaluation part, there are too few."
+                )
+            st.caption(words)
 
 
 def _figures(pool: Pool) -> list[tuple[str, str, str | None]]:
@@ -156,7 +159,8 @@ def _figures(pool: Pool) -> list[tuple[str, str, str | None]]:
         help_text += (
             f" Of {counted(checked['n'], 'evaluation text')} that it is sure about, {right} are right."
         )
-    found.append(("Sure about", percent(sure["share"], 0), help_text))
+    if sure["texts"]:
+        found.append(("Sure about", percent(sure["share"], 0), help_text))
     return found
 
 

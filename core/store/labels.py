@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from core.errors import BadData, NotFound
@@ -140,11 +140,11 @@ def answers(
 
 
 def own(db: Database, dataset_id: str, annotator_id: str, rows: Sequence[int]) -> dict[int, Answer]:
-    """The person's answers to these rows, what was undone left out."""
+    """The person's answers to these rows; what was undone is left out, unless a flag or a note stayed with it."""
     query = select(N).where(
         N.c.dataset_id == dataset_id,
         N.c.annotator_id == annotator_id,
-        N.c.state != AnswerState.CLEARED.value,
+        or_(N.c.state != AnswerState.CLEARED.value, N.c.flagged, N.c.note != ""),
     )
     found = {}
     with db.read() as connection:

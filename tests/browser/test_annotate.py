@@ -186,6 +186,29 @@ def test_an_answer_is_undone_changed_and_taken_back_after_a_reload(
     assert set(pool.names("Ann")) == {"undo text 1", "undo text 2", "undo text 3"}
 
 
+def test_flag_and_note_of_a_text_without_an_answer_outlive_a_reload(
+    bring: Callable[..., Pool], page: Page
+) -> None:
+    pool = bring("noted", 30, ["Alpha", "Beta"])
+    pool.open(page)
+    in_order(page)
+    page.keyboard.type("fn")
+    page.keyboard.type("ask Bob")
+    page.keyboard.press("Enter")
+    expect(said(page)).to_have_text("Note kept.")
+    saved(page)
+    assert pool.answers("Ann") == {}
+    page.reload()
+    settle(page)
+    in_order(page)
+    expect(page.locator(".desk .note").first).to_have_text("Note: ask Bob")
+    expect(page.locator(".desk .badge.flag")).to_be_visible()
+    expect(page.locator(".desk .progress .done")).to_have_text("0 of 30 texts")
+    page.keyboard.press("1")
+    saved(page)
+    assert (pool.answers("Ann")[0].note, pool.answers("Ann")[0].flagged) == ("ask Bob", True)
+
+
 def test_of_77_labels_one_is_found_by_two_letters(bring: Callable[..., Pool], page: Page) -> None:
     names = [
         f"{a}_{b}"

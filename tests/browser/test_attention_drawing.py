@@ -331,7 +331,8 @@ def test_planes_that_are_missing_are_asked_for_and_drawn_when_they_come(page: Pa
     expect(page.locator(".attention")).not_to_have_attribute("data-waiting", "")
     page.evaluate("view.choose({ layer: 0, head: 0 })")  # what came before is still there
     expect(page.locator(".attention")).not_to_have_attribute("data-waiting", "")
-    assert page.evaluate("asked.length") == 1
+    page.wait_for_function("asked.length === 2")  # told where the user is, a moment later
+    assert set(page.evaluate("asked[1].known")) == {"head:0:0", "head:1:2"}
 
 
 def test_a_file_says_which_weights_it_does_not_hold(page: Page) -> None:

@@ -186,6 +186,20 @@ def test_a_sample_is_shown_first_and_what_is_unticked_there_gets_no_label(screen
     assert set(screen.answers()) == set(free) - {rows[0]}
 
 
+def test_what_was_unticked_stays_out_when_another_sample_is_looked_at(screen: Screen) -> None:
+    free = [int(row) for row in np.flatnonzero(~screen.desk.evaluation)[:40]]
+    screen.select(free)
+    first, second = (set(map_bulk.sample(np.asarray(free), 12, draw).tolist()) for draw in (0, 1))
+    out = min(first - second)
+    screen.at.checkbox(key=f"map_fits_{out}").uncheck()
+    screen.run()
+    screen.at.button(key="map_another").click()
+    screen.run()
+    assert f"map_fits_{out}" not in keys(screen.at)
+    screen.give("billing")
+    assert set(screen.answers()) == set(free) - {out}
+
+
 def test_colours_follow_own_labels_predictions_certainty_and_the_evaluation_part(screen: Screen) -> None:
     kept = set(np.flatnonzero(screen.desk.evaluation).tolist())
     screen.by_hand("ann", [2, 5], "refund")

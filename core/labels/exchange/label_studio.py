@@ -74,7 +74,7 @@ def _annotation(said: Said) -> dict[str, Any]:
         "result": result,
         "was_cancelled": said.state is AnswerState.SKIPPED,
         "ground_truth": not said.annotator,
-        "created_username": said.annotator or said.by,
+        "created_username": said.annotator,
     }
     if "@" in said.annotator:
         made["completed_by"] = {"email": said.annotator}

@@ -45,6 +45,11 @@ class Answering {
     this.undone.push(action);
   }
 
+  // Flag or note of a text without an answer: kept for when it is open again, also after a reload.
+  jot({ row, flagged, note }, key) {
+    this.send(row, { ...asBefore({ flagged, note }), key, seconds: null });
+  }
+
   put(action, card, { labels, state, key, seconds, source, suggestion }) {
     const answer = { labels, state, flagged: card.flagged, note: card.note, source, suggestion };
     this.send(card.row, { ...answer, key, seconds });

@@ -167,10 +167,10 @@ class Controls {
 
   nothing({ strategy, query }) {
     if (query) return `No text without your answer fits “${query}”.`;
-    if (strategy === "errors") return "No answer of yours looks wrong to the model.";
-    if (strategy === "disagree") return "There is no text where people disagree.";
+    if (strategy === "errors") return "No label that you may look at seems wrong to the model.";
+    if (strategy === "disagree") return "There is no text that you have not answered and where others disagree. Settle the rest under People.";
     const { done, total } = this.desk.progress.figures;
-    if (done >= total) return "All texts have your answer. Well done.";
+    if (done && done >= total) return "All texts have your answer. Well done.";
     return "No text is free for you now: the rest lies on the desks of others, or has enough answers.";
   }
 }

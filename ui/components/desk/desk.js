@@ -244,7 +244,7 @@ class Desk {
   mark(card, change, key) {
     const before = { flagged: card.flagged, note: card.note };
     Object.assign(card, change, { touched: true });
-    if (!card.answer) return; // goes along with the answer
+    if (!card.answer) return this.answering.jot(card, key);
     this.answering.amend(card, key);
     Object.assign(this.answering.undone.at(-1).steps[0].before, before);
   }

@@ -55,7 +55,7 @@ class Line {
     const left = this.open().map((card) => card.row);
     this.reset(wish);
     this.given = left;
-    this.remember();
+    if (!this.reviews) this.remember(); // the texts of its history are the very ones to look at again
     this.ensure();
   }
 
@@ -166,5 +166,6 @@ class Line {
 // A card as the desk keeps it. `draft`: the labels chosen but not confirmed, where a text may have several.
 function asCard(card, done) {
   const answer = card.answer && card.answer.state !== "cleared" ? card.answer : null;
-  return { ...card, answer, done, draft: null, flagged: answer?.flagged ?? false, note: answer?.note ?? "" };
+  const { flagged = false, note = "" } = card.answer ?? {}; // also of an open text
+  return { ...card, answer, done, draft: null, flagged, note };
 }
