@@ -49,7 +49,11 @@ def tests(slow: bool, words: list[str]) -> int:
     os.environ[browser.VARIABLE] = str(path)
     title = "Slow tests (pytest)" if slow else "Unit, page and browser tests (pytest)"
     # Two at a time, a whole file each: half of the tests wait for a server, a browser or a child process.
-    side_by_side = [] if slow or (os.cpu_count() or 1) < 2 else ["-n", "2", "--dist", "loadfile"]
+    side_by_side = (
+        []
+        if slow or (os.cpu_count() or 1) < 2
+        else ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
+    )
     status = step(title, "pytest", "-m", "slow" if slow else "not slow", *side_by_side, *words)
     if status == NOTHING_COLLECTED:
         say("No test matched.")

@@ -159,4 +159,17 @@ def test_words_for_pytest_are_passed_on(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(browser, "find_or_install", lambda: Path("chromium"))
     monkeypatch.setattr(check, "step", lambda _title, *command: steps.append(command) or 0)
     assert check.tests(False, ["-k", "attention"]) == 0
-    assert steps == [("pytest", "-m", "not slow", "-n", "2", "--dist", "loadfile", "-k", "attention")]
+    assert steps == [
+        (
+            "pytest",
+            "-m",
+            "not slow",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "--no-loadscope-reorder",
+            "-k",
+            "attention",
+        )
+    ]
