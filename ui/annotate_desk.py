@@ -129,7 +129,7 @@ def _manner(suggests: bool) -> tuple[str, bool]:
         disabled=not suggests,
         help="Hide them to read each text without the model's opinion. Evaluation texts never have one."
         if suggests
-        else "Suggestions are switched off for this data set, see People.",
+        else "Suggestions are switched off for this data set, under People, More.",
         on_change=_remember,
         args=("desk_suggestions",),
     )

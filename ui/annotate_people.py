@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ import streamlit as st
 
 from core.errors import FinesiftError
 from core.evaluation.metrics import wilson
-from core.labels.nouns import Annotator, Answer, AnswerState, Source
+from core.labels.nouns import Annotator, Answer, AnswerState, Plan, Source
 from core.records import Dataset
 from core.store import labels as label_rows
 from core.workspace import Workspace
@@ -21,6 +22,7 @@ from ui.people_data import People, read
 from ui.words import count_words, counted, interval_words, number_words, when_words
 
 MOST_PEOPLE = 50
+SHARES = (0, 5, 10, 15, 20, 30)  # per cent of the texts, for the evaluation part
 LONGEST = 300.0  # seconds on one text that count as work; beyond it somebody was away
 COLUMNS = {
     "Labelled": "Texts, copies left out.",
@@ -67,10 +69,12 @@ def _plan(people: People) -> None:
     plan = people.desk.plan()
     st.session_state["people_k"] = plan.people
 
-    def change() -> None:
-        wanted = int(st.session_state["people_k"])
+    def set_to(key: str, field: str, scale: float = 1) -> None:
+        value = st.session_state[key]
+        wanted = value if isinstance(value, bool) else int(value) / scale if scale != 1 else int(value)
+        changed: dict[str, Any] = {field: wanted}
         try:
-            label_rows.set_plan(people.workspace.db, replace(people.desk.plan(), people=wanted))
+            label_rows.set_plan(people.workspace.db, replace(people.desk.plan(), **changed))
         except FinesiftError as error:
             st.session_state["people_fault"] = str(error)
 
@@ -80,15 +84,48 @@ def _plan(people: People) -> None:
             1,
             MOST_PEOPLE,
             key="people_k",
-            on_change=change,
+            on_change=set_to,
+            args=("people_k", "people"),
             width=190,
             help="Each text is given to so many people, and nobody sees the others' answers first. You may change "
             "it at any time: with more people, texts that were finished are given out again; with fewer, nothing "
             "that was answered is lost.",
         )
+        with st.popover("More", key="people_more"):
+            _more(plan, set_to)
         st.caption(_how_far(people, plan.people))
     if fault := st.session_state.pop("people_fault", None):
         parts.fault(fault)
+
+
+def _more(plan: Plan, set_to: Callable[..., None]) -> None:
+    """What holds for everybody who labels this data set, and is seldom changed."""
+    now = round(100 * plan.evaluation_share)
+    st.session_state["people_share"] = now
+    st.session_state["people_suggest"], st.session_state["people_spread"] = plan.suggestions, plan.spread
+    st.select_slider(
+        "Evaluation part, per cent of the texts",
+        sorted({*SHARES, now}),
+        key="people_share",
+        on_change=set_to,
+        args=("people_share", "evaluation_share", 100),
+        help="Drawn at random, labelled without suggestions and never learnt from: it tells how good the model is. Better "
+        "set before labelling begins: a text that joins later may have been labelled with a suggestion.",
+    )
+    st.toggle(
+        "Suggest labels",
+        key="people_suggest",
+        on_change=set_to,
+        args=("people_suggest", "suggestions"),
+        help="Off: nobody sees what the model thinks, which keeps answers free of it. Each person can also hide suggestions.",
+    )
+    st.toggle(
+        "Label identical texts together",
+        key="people_spread",
+        on_change=set_to,
+        args=("people_spread", "spread"),
+        help="Texts that are the same to the letter get the answer of the first; undo takes it back from all.",
+    )
 
 
 def _how_far(people: People, wanted: int) -> str:

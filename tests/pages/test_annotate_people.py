@@ -86,6 +86,19 @@ def test_the_number_of_people_is_kept_and_can_be_changed(home: tuple[Workspace, 
     assert at.run().number_input(key="people_k").value == 2
 
 
+def test_evaluation_part_suggestions_and_copies_are_set_for_everybody(
+    home: tuple[Workspace, Dataset],
+) -> None:
+    ws, dataset = home
+    at = people(dataset, label_rows.annotator(ws.db, "Ann"))
+    at.select_slider(key="people_share").set_value(20).run()
+    at.toggle(key="people_suggest").set_value(False).run()
+    at.toggle(key="people_spread").set_value(False).run()
+    plan = label_rows.plan(ws.db, dataset.id)
+    assert (plan.people, plan.evaluation_share, plan.suggestions, plan.spread) == (1, 0.2, False, False)
+    assert at.select_slider(key="people_share").value == 20
+
+
 def test_who_did_what_tells_accepted_from_alone(home: tuple[Workspace, Dataset]) -> None:
     ws, dataset = home
     ann, _ = crowd(ws, dataset)
