@@ -16,7 +16,7 @@ from core.explain.nouns import Findings
 from core.jobs.study_importance import MOST
 from core.records import Dataset, JobState, Part
 from core.workspace import Workspace
-from ui import heads_charts, parts, state
+from ui import heads_charts, heads_save, parts, state
 from ui.attention_asked import Asked
 from ui.attention_heads import texts_of
 from ui.components.heads import Cell, Head, heads_grid
@@ -115,8 +115,9 @@ def _draw(workspace: Workspace, asked: Asked, dataset: Dataset, texts: int, by: 
     place = _place(mean, measure)
     left, right = st.columns([3, 2], gap="large")
     with left:
+        cells = _cells(mean, low, high, by, measure)
         heads_grid(
-            _cells(mean, low, high, by, measure),
+            cells,
             key="heads_importance_grid",
             chosen=[place],
             on_choose=lambda chosen: (
@@ -126,6 +127,7 @@ def _draw(workspace: Workspace, asked: Asked, dataset: Dataset, texts: int, by: 
             name="Importance of the heads, one row a layer",
         )
         st.caption(_told(found, by, measure))
+        heads_save.save(cells, "Importance of each head", _told(found, by, measure), key="heads_importance")
         _agreement(workspace, asked, dataset, texts, mean, measure)
         layer, head = place
         st.markdown(f"**{head_words(layer, head)}**: {_worded(mean, low, high, layer, head, measure)}")

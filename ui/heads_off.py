@@ -18,7 +18,7 @@ from core.explain.subject import Piece, Subject
 from core.jobs.study_importance import MOST, labelled
 from core.records import Dataset, Model, Part
 from core.workspace import Workspace
-from ui import engines, heads_charts, parts, state
+from ui import engines, heads_charts, heads_save, parts, state
 from ui.attention_asked import Asked
 from ui.attention_heads import texts_of
 from ui.components.heads import Cell, Head, heads_grid
@@ -77,8 +77,9 @@ def _switches(
             else f" The figures: by how many points the probability of **{name}** changes without that head alone."
         )
     )
+    cells = _cells(subject, effects, whole, answer)
     heads_grid(
-        _cells(subject, effects, whole, answer),
+        cells,
         key="heads_off_grid",
         chosen=off,
         on_choose=lambda chosen: st.session_state.update(heads_off=(asked.model, chosen)),
@@ -101,6 +102,12 @@ def _switches(
             icon=":material/restart_alt:",
             disabled=not off,
             on_click=lambda: st.session_state.pop("heads_off", None),
+        )
+        heads_save.save(
+            cells,
+            "Heads switched off, one at a time",
+            f"By how many points the probability of “{shorten(subject.labels[answer], 60)}” changes, for “{shorten(asked.text, 80)}”.",
+            key="heads_off",
         )
     if subject.averaging is not None:
         st.caption(

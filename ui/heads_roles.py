@@ -18,7 +18,7 @@ from core.explain.nouns import Findings
 from core.jobs.study_roles import MOST, some_texts
 from core.records import Dataset, Part
 from core.workspace import Workspace
-from ui import parts, state
+from ui import heads_save, parts, state
 from ui.attention_asked import Asked
 from ui.attention_heads import texts_of
 from ui.colors import HUES
@@ -78,8 +78,9 @@ def show(workspace: Workspace, asked: Asked) -> None:
 def _draw(workspace: Workspace, dataset: Dataset, found: Findings) -> None:
     _legend(found)
     place = _place(found)
+    cells = _cells(found)
     heads_grid(
-        _cells(found),
+        cells,
         key="heads_roles_grid",
         chosen=[place],
         on_choose=_choose,
@@ -93,6 +94,8 @@ def _draw(workspace: Workspace, dataset: Dataset, found: Findings) -> None:
         "goes. Patterns after Clark et al. (2019) and Voita et al. (2019). A role tells where a head reads; whether the "
         "answer needs it is seen under Switch off and Importance."
     )
+    measured = f"Over {counted(found.summary['texts'], 'text')} of {dataset.name}."
+    heads_save.save(cells, "What each head does", measured, key="heads_roles")
     _one(workspace, dataset, found, *place)
 
 

@@ -17,7 +17,7 @@ from core.explain.search import ANY, MOST_PATTERN
 from core.jobs.study_search import ALL, texts_in
 from core.records import Dataset, Part
 from core.workspace import Workspace
-from ui import parts, state
+from ui import heads_save, parts, state
 from ui.attention_asked import Asked
 from ui.attention_heads import texts_of
 from ui.components.heads import Cell, Head, heads_grid
@@ -84,8 +84,9 @@ def _draw(
     layer, head = _place(found)
     left, right = st.columns([3, 2], gap="large")
     with left:
+        cells = _cells(found)
         heads_grid(
-            _cells(found),
+            cells,
             key="heads_search_grid",
             chosen=[(layer, head)],
             on_choose=lambda chosen: (
@@ -94,6 +95,8 @@ def _draw(
             many=False,
             name="Attention from the one word to the other, one row a layer",
         )
+        title = f"From “{source or ANY}” to “{target or ANY}”"
+        heads_save.save(cells, title, _told(found), key="heads_search")
     with right:
         st.markdown(f"**{head_words(layer, head)}**")
         st.markdown(

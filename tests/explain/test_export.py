@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from core.explain.attention import read_map
-from core.explain.export import palette
+from core.explain.export import grid, palette
 from core.explain.export.figure import MOST_TOKENS, figure
+from core.explain.export.grid import Square
 from core.explain.export.page import MOST_BYTES, page
 from core.explain.look import Look
 from core.explain.picture import Picture
@@ -88,3 +89,24 @@ def test_a_long_text_of_a_large_model_is_still_one_file() -> None:
     made = page(Picture(found), Look(), "long")
     assert len(made) < MOST_BYTES
     assert b"only what was on show" in made
+
+
+def test_a_grid_of_heads_is_a_table_and_a_picture_with_words_to_the_letter() -> None:
+    squares = [
+        [
+            Square("before", "#0068A8", "#FFFFFF", 'head "1" <b>'),
+            Square("$a$\n<i>", "red;x:url(y)", "", "two"),
+        ],
+        [Square("–", "", "", "three"), Square("0", "#ffffff", "#000000", "four")],
+    ]
+    made = grid.page(squares, "<b>roles</b>", "over & under").decode()
+    assert made.count("<td ") == 4
+    assert "<b>" not in made
+    assert "head &quot;1&quot; &lt;b&gt;" in made
+    assert "$a$<br>&lt;i&gt;" in made
+    assert "url(y)" not in made
+    assert "@media (prefers-color-scheme: dark)" in made
+    svg = grid.figure(squares, "roles <b>", "over", "svg").decode()
+    assert "roles &lt;b&gt;" in svg
+    assert "$a$" in svg
+    assert grid.figure(squares, "roles", kind="png").startswith(b"\x89PNG")

@@ -51,7 +51,7 @@ def figure(
     plane = np.asarray(plane, dtype=np.float64)[:MOST_TOKENS, :MOST_TOKENS]
     rows, columns = list(rows)[:MOST_TOKENS], list(columns)[:MOST_TOKENS]
     words = f"{caption} The first {MOST_TOKENS} tokens are drawn." if left_out else caption
-    with warnings.catch_warnings(), rc_context(_settings()):
+    with warnings.catch_warnings(), rc_context(settings()):
         warnings.simplefilter("ignore", UserWarning)  # a glyph that no font here has: an empty box
         tall = _PITCH * max(len(rows), len(columns))
         made = Figure(figsize=(7.0 + _PITCH * len(columns), tall + 2.4), facecolor="white")
@@ -77,7 +77,7 @@ def figure(
     return out.getvalue()
 
 
-def _settings() -> Any:  # matplotlib types the names of all its settings
+def settings() -> Any:  # matplotlib types the names of all its settings
     from matplotlib import font_manager
 
     known = {entry.name for entry in font_manager.fontManager.ttflist}
